@@ -1,0 +1,37 @@
+"""Identifiers: the caller's own strings, or time-ordered ones made here."""
+
+import os
+import re
+import time
+
+from quiredb.domain.errors import ValidationFailed
+from quiredb.domain.limits import ID_CHARACTERS_MAX
+
+_ALLOWED = re.compile(r"[A-Za-z0-9._\-:~]{1,%d}\Z" % ID_CHARACTERS_MAX)
+
+
+def is_identifier(value: str) -> bool:
+    """Whether `value` may name a resource. `.` and `..` may not: URLs treat them as steps in a path."""
+    return _ALLOWED.match(value) is not None and value not in {".", ".."}
+
+
+def check_identifier(value: str, pointer: str) -> str:
+    """`value` itself, or `ValidationFailed` at `pointer`."""
+    if is_identifier(value):
+        return value
+    raise ValidationFailed.at(
+        pointer,
+        "identifier",
+        f"An id is 1 to {ID_CHARACTERS_MAX} characters of letters, digits and . _ - : ~ (and not '.' or '..').",
+    )
+
+
+def new_identifier() -> str:
+    """A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so ids sort by age."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & (2**48 - 1)) << 80 | random_bits
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
