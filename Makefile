@@ -1,0 +1,77 @@
+# Everything a person or a machine does with this repository. `make` alone lists it.
+.POSIX:
+.PHONY: help setup demo test test-deep test-local-model check format bench container lock clean
+
+PYTHON = python3
+BIN = .venv/bin
+STAMP = .venv/.ready
+LOCAL_STAMP = .venv/.local-model-ready
+PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+TORCH = torch==2.13.0
+
+help:
+	@echo "make setup             the virtual environment .venv, from hashed lock files"
+	@echo "make demo              a server with a sample library, and a first search"
+	@echo "make test              all tests but the two below (minutes)"
+	@echo "make test-deep         long randomised and crash tests"
+	@echo "make test-local-model  the local embedding model (downloads PyTorch)"
+	@echo "make check             ruff, mypy, import contracts"
+	@echo "make format            let ruff rewrite the sources"
+	@echo "make bench             the benchmark"
+	@echo "make container         build the image, run it locked down, probe it"
+	@echo "make lock              resolve requirements/*.lock again (UPGRADE=1: to the newest)"
+	@echo "make clean             remove .venv and caches (never data)"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml client/pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Quire needs Python 3.11 or newer as '$(PYTHON)', found: $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make setup PYTHON=python3.13"; exit 1; }
+	@test -x $(BIN)/python || { echo "creating .venv"; $(PYTHON) -m venv .venv; }
+	@echo "installing the locked packages (about a minute)"
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@$(PIP) --no-deps --no-build-isolation -e client -e .
+	@touch $(STAMP)
+
+demo: setup
+	@sh scripts/demo.sh
+
+test: setup
+	@$(BIN)/quire warmup
+	@$(BIN)/python -m pytest -q -n 2 --session-timeout=2400
+
+test-deep: setup
+	@$(BIN)/quire warmup
+	@$(BIN)/python -m pytest -q -m deep --timeout=1800 --session-timeout=7200
+
+test-local-model: setup $(LOCAL_STAMP)
+	@HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 $(BIN)/python -m pytest -q -m local_model
+
+$(LOCAL_STAMP): requirements/local.lock
+	@$(PIP) --require-hashes -r requirements/local.lock --no-deps
+	@$(PIP) "$(TORCH)"
+	@touch $(LOCAL_STAMP)
+
+check: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: setup
+	@$(BIN)/python -m bench.run
+
+container:
+	@sh scripts/container_check.sh
+
+lock:
+	@BIN=$(BIN) UPGRADE=$(UPGRADE) sh scripts/lock.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src client tests bench examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
