@@ -32,7 +32,7 @@ class _Parser:
 
     def filter(self, data: Json, pointer: str, depth: int) -> Filter:
         if not isinstance(data, Mapping):
-            raise ValidationFailed.at(pointer, "filter", "A filter is an object such as {\"page\": {\"gte\": 3}}.")
+            raise ValidationFailed.at(pointer, "filter", 'A filter is an object such as {"page": {"gte": 3}}.')
         if depth > FILTER_DEPTH_MAX:
             raise ValidationFailed.at(pointer, "filter-depth", f"Filters nest at most {FILTER_DEPTH_MAX} deep.")
         parts = tuple(

@@ -4,8 +4,8 @@ A missing field matches nothing except `ne`, `nin`, `not` and `exists: false`. N
 another kind is false. Strings compare by code point, date-times as instants, integers and floats by value.
 """
 
-from collections.abc import Callable, Iterator
 import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
