@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml client/pyproject.toml requirements/dev.lock
 	@touch $(STAMP)
 
 demo: setup
-	@sh scripts/demo.sh
+	@$(BIN)/python scripts/demo.py
 
 test: setup
 	@$(BIN)/quire warmup

@@ -1,4 +1,4 @@
-"""Cuts samples/docs.ndjson.gz and samples/queries.json out of the data set minilm-100k.
+"""Cuts samples/docs.ndjson.gz, samples/queries.json and samples/search.json out of the data set minilm-100k.
 
     python scripts/make_sample.py DATA_FOLDER [TARGET_FOLDER]
 
@@ -26,6 +26,7 @@ MODEL = "all-MiniLM-L6-v2"
 NEIGHBOURS = 40  # a document may be taken when it owns one of this many nearest passages of a query
 LARGEST_DOCUMENT = 75  # passages; larger ones are reference pages that would crowd out the rest
 MOST_CHUNKS = 3_000
+SHOWN_QUERY = 1145  # the one a person sees first, ready to be posted
 
 QUERY_ROWS = (
     *(236, 432, 794, 1123, 1145, 1185, 1482, 1623, 1784, 1815),  # command lines
@@ -209,6 +210,13 @@ def write_queries(path: Path, queries: Iterable[dict[str, Any]]) -> None:
     path.write_text(json.dumps(head)[:-1] + ', "queries": [\n  ' + lines + "\n]}\n", encoding="utf-8")
 
 
+def write_search(path: Path, queries: Iterable[dict[str, Any]]) -> None:
+    """The body of a search request, for curl."""
+    shown = next(query for query in queries if query["id"] == SHOWN_QUERY)
+    body = {"vector": shown["vector"], "k": 3, "include": ["text", "document"]}
+    path.write_text(json.dumps(body) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Reads the data folder named first, writes into the folder named second (default: samples)."""
     data = Path(sys.argv[1])
@@ -222,6 +230,7 @@ def main() -> None:
     ready = list(ready_queries([query_rows[number] for number in QUERY_ROWS], queries, documents, kept))
     write_library(target / "docs.ndjson.gz", documents)
     write_queries(target / "queries.json", ready)
+    write_search(target / "search.json", ready)
     print(f"{len(documents)} documents, {len(kept)} chunks, {len(ready)} queries")
 
 
