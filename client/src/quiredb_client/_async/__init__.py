@@ -1,0 +1,1 @@
+"""The asynchronous client, and the source from which `_sync` is generated."""

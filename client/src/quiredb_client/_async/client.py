@@ -1,0 +1,111 @@
+"""The way in: one server, its libraries and its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from .. import __version__, calls
+from ..errors import ConnectionFailed, ServerError, Timeout
+from ..models import Readiness
+from ..positions import Positions
+from ..retries import RetryPolicy
+from ..settings import DEFAULT_TIMEOUT, base_url, request_headers, timeouts
+from .jobs import AsyncJobs
+from .libraries import AsyncLibraries
+from .library import AsyncLibraryHandle
+from .session import AsyncSession
+
+
+class AsyncClient:
+    """A client of one Quire server. Safe to share; close it, or use it in a `with` statement.
+
+    Args:
+        url: the server's address; default `QUIRE_URL`, else http://127.0.0.1:7333.
+        api_key: default `QUIRE_API_KEY`, else none.
+        timeout: seconds for each of connect, read, write and pool, or an `httpx.Timeout`; None: no end.
+        retries: how many times a call is repeated, or a `RetryPolicy`.
+        transport: an httpx transport to use instead of the network.
+        headers: sent with every request.
+        read_your_writes: ask followers to catch up with what this client has seen before they answer.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
+        retries: RetryPolicy | int = 2,
+        transport: httpx.AsyncBaseTransport | None = None,
+        headers: Mapping[str, str] | None = None,
+        read_your_writes: bool = True,
+    ) -> None:
+        http = httpx.AsyncClient(
+            base_url=base_url(url),
+            headers=request_headers(api_key, headers, __version__),
+            transport=transport,
+        )
+        self._use(
+            AsyncSession(
+                http,
+                timeout=timeouts(timeout),
+                policy=RetryPolicy.of(retries),
+                positions=Positions(),
+                read_your_writes=read_your_writes,
+            )
+        )
+
+    def library(self, id: str) -> AsyncLibraryHandle:
+        """One library by name; it need not exist yet."""
+        return AsyncLibraryHandle(self._session, id)
+
+    def with_options(
+        self, *, timeout: float | httpx.Timeout | None = None, retries: RetryPolicy | int | None = None
+    ) -> Self:
+        """The same client, sharing its connections, with another timeout or retry policy."""
+        client = object.__new__(type(self))
+        client._use(
+            self._session.with_options(
+                timeout=None if timeout is None else timeouts(timeout),
+                policy=None if retries is None else RetryPolicy.of(retries),
+            )
+        )
+        return client
+
+    async def ready(self) -> Readiness:
+        """Whether the server can serve now; false, not an error, when it cannot be reached."""
+        once = self._session.with_options(timeout=None, policy=RetryPolicy(retries=0))
+        try:
+            body = await once.json(calls.read("GET", "readyz"))
+        except (ConnectionFailed, Timeout, ServerError) as error:
+            return Readiness(ready=False, checks={"error": str(error)})
+        return Readiness(ready=True, checks=body.get("checks") or {})
+
+    async def version(self) -> dict[str, Any]:
+        """The server's build and format versions."""
+        return await self._session.json(calls.read("GET", "version"))
+
+    async def limits(self) -> dict[str, Any]:
+        """The largest sizes and counts the server takes."""
+        return await self._session.json(calls.read("GET", "v1", "limits"))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _use(self, session: AsyncSession) -> None:
+        self._session = session
+        self.libraries = AsyncLibraries(session)
+        self.jobs = AsyncJobs(session)

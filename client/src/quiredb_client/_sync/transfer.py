@@ -1,0 +1,57 @@
+# Generated from _async by client/scripts/unasync.py; change the source and run it again.
+"""A whole library in and out, as lines of NDJSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .. import calls
+from ..decoding import decode_export
+from ..errors import ConnectionFailed
+from ..lines import LineSplitter
+from .session import Session
+
+
+def export_lines(session: Session, library: str) -> Iterator[bytes]:
+    """The lines of an export, as the server writes them.
+
+    Raises:
+        ConnectionFailed: the connection broke before the end.
+    """
+    call = calls.read("GET", "v1", "libraries", library, "export", library=library, stream=True)
+    response = session.send(call)
+    splitter = LineSplitter()
+    try:
+        for data in response.iter_bytes():
+            for line in splitter.feed(data):
+                yield line
+        for line in splitter.rest():
+            yield line
+    except httpx.RequestError as error:
+        raise ConnectionFailed(f"the export of {library!r} broke off: {error}") from error
+    finally:
+        response.close()
+
+
+def export_documents(session: Session, library: str) -> Iterator[Mapping[str, Any]]:
+    """The documents of an export with their chunks, embeddings as float32 arrays."""
+    for line in export_lines(session, library):
+        yield decode_export(line)
+
+
+def export_file(session: Session, library: str, path: str | PathLike[str]) -> int:
+    """Write an export to a file and return its number of documents; the file appears when it is complete."""
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    count = 0
+    with part.open("wb") as file:
+        for line in export_lines(session, library):
+            file.write(line + b"\n")
+            count += 1
+    part.replace(target)
+    return count
