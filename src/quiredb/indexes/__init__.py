@@ -1,0 +1,29 @@
+"""Vector indexes: arrays in, arrays out. Numba lives here and nowhere else, and nothing of the product is imported."""
+
+from quiredb.indexes.contract import (
+    BuildCancelled,
+    IndexArraysError,
+    KernelSelfTestError,
+    MetricName,
+    VectorIndex,
+)
+from quiredb.indexes.exact import exact_distances, exact_scan
+from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
+from quiredb.indexes.graph import GraphIndex, open_graph
+from quiredb.indexes.graph_build import build_graph
+
+__all__ = [
+    "BuildCancelled",
+    "FlatIndex",
+    "GraphIndex",
+    "IndexArraysError",
+    "KernelSelfTestError",
+    "MetricName",
+    "VectorIndex",
+    "build_flat",
+    "build_graph",
+    "exact_distances",
+    "exact_scan",
+    "open_flat",
+    "open_graph",
+]

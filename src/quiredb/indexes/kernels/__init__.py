@@ -1,0 +1,1 @@
+"""Compiled kernels. `registry` declares them, `simd` holds the instructions, the other files one algorithm each."""

@@ -1,0 +1,73 @@
+"""Distances between coded rows and the alpha-rule that chooses a node's neighbours.
+
+Both rows are codes: with u unsigned and g = u - 128 of the other row, I = sum u g is one integer dot product and
+4 <w, w'> = 4 I + 2 sum u - 510 (sum u' - 128 d) - 255 d for w = u - 127.5, exactly. The padding of g meets zeros.
+The rule is Vamana's RobustPrune (DiskANN, NeurIPS 2019): going outwards, keep a candidate unless a kept one is nearer
+to it by the factor alpha than the node itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from quiredb.indexes.kernels.level import dot_codes
+from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.simd import BLOCK
+
+
+@helper
+def as_signed(codes: Any, row: int, out: Any) -> None:
+    """out = codes[row] - 128, as the signed operand of `dot_codes`."""
+    for i in range(out.shape[0]):
+        out[i] = np.int8(np.int16(codes[row, i]) - 128)
+
+
+@helper
+def coded_distance(
+    signed: Any, other: int, row: int, codes: Any, scales: Any, sums: Any, squares: Any, asides: Any, dimension: int
+) -> Any:
+    """Squared distance of the coded rows `other` (whose signed codes are at hand) and `row`."""
+    stride = codes.shape[1]
+    dot = np.int64(dot_codes(codes.ctypes.data + np.int64(row) * stride, signed.ctypes.data, stride // BLOCK))
+    product = 4 * dot + 2 * np.int64(sums[row]) - 510 * (np.int64(sums[other]) - 128 * dimension) - 255 * dimension
+    distance = (
+        squares[row] + squares[other] - np.float32(0.5) * scales[row] * scales[other] * np.float32(product)
+    )
+    if asides.shape[0] > 0:
+        gap = asides[row] - asides[other]
+        distance += gap * gap
+    return distance
+
+
+@helper
+def prune(
+    node: int, candidates: Any, distances: Any, size: int, limit: int, alpha: Any, codes: Any, scales: Any, sums: Any,
+    squares: Any, asides: Any, dimension: int, kept_codes: Any, out: Any,
+) -> int:  # fmt: skip
+    """Choose at most `limit` of the candidates (ascending by distance to `node`) into out; returns how many.
+
+    `alpha` multiplies squared distances. kept_codes[limit, stride] is scratch space.
+    """
+    kept = 0
+    for position in range(size):
+        row = candidates[position]
+        if row == node:
+            continue
+        covered = False
+        for other in range(kept):
+            between = coded_distance(
+                kept_codes[other], out[other], row, codes, scales, sums, squares, asides, dimension
+            )
+            if alpha * between <= distances[position]:
+                covered = True
+                break
+        if covered:
+            continue
+        as_signed(codes, row, kept_codes[kept])
+        out[kept] = row
+        kept += 1
+        if kept == limit:
+            break
+    return kept

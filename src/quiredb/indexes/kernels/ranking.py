@@ -1,0 +1,50 @@
+"""Keeping the k best: short arrays sorted by (distance, row)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quiredb.indexes.kernels.registry import helper
+
+
+@helper
+def insert_ranked(distances: Any, rows: Any, size: int, capacity: int, distance: float, row: int) -> int:
+    """Insert into the first `size` entries, ordered by (distance, row); drop the last when full. Returns the size."""
+    if size == capacity:
+        last = distances[size - 1]
+        if distance > last or (distance == last and row > rows[size - 1]):
+            return size
+        size -= 1
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) >> 1
+        if distances[middle] < distance or (distances[middle] == distance and rows[middle] < row):
+            low = middle + 1
+        else:
+            high = middle
+    for position in range(size, low, -1):
+        distances[position] = distances[position - 1]
+        rows[position] = rows[position - 1]
+    distances[low] = distance
+    rows[low] = row
+    return size + 1
+
+
+@helper
+def insert_value(values: Any, size: int, capacity: int, value: float) -> int:
+    """The same for bare values: keep the `capacity` smallest, ascending."""
+    if size == capacity:
+        if value >= values[size - 1]:
+            return size
+        size -= 1
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    for position in range(size, low, -1):
+        values[position] = values[position - 1]
+    values[low] = value
+    return size + 1

@@ -1,0 +1,60 @@
+"""Checks and conversions at the edge of the package, and aligned memory for what it derives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiredb.indexes.contract import Arrays, IndexArraysError, Mask, Vectors
+
+ALIGNMENT = 64
+"""Bytes of a cache line: a row of codes that starts on one touches one line less."""
+
+
+def as_query(query: Vectors, dimension: int) -> Vectors:
+    """A C-contiguous float32[dimension], or ValueError."""
+    query = np.ascontiguousarray(query, np.float32)
+    if query.shape != (dimension,):
+        raise ValueError(f"the query must have shape ({dimension},), not {query.shape}")
+    return query
+
+
+def as_queries(queries: Vectors, dimension: int) -> Vectors:
+    """A C-contiguous float32[b, dimension], or ValueError."""
+    queries = np.ascontiguousarray(queries, np.float32)
+    if queries.ndim != 2 or queries.shape[1] != dimension:
+        raise ValueError(f"the queries must have shape (b, {dimension}), not {queries.shape}")
+    return queries
+
+
+def as_mask(mask: Mask, count: int) -> NDArray[np.uint8]:
+    """The first `count` entries of a mask as bytes (no copy of bool or uint8), or ValueError."""
+    if mask.ndim != 1 or mask.shape[0] < count:
+        raise ValueError(f"the mask must be one-dimensional with at least {count} entries, not {mask.shape}")
+    contiguous = np.ascontiguousarray(mask[:count])
+    return contiguous.view(np.uint8) if contiguous.dtype == np.bool_ else contiguous.astype(np.uint8, copy=False)
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """An uninitialised C-contiguous array that starts on a cache line."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def persisted(arrays: Arrays, name: str, dtype: type[np.generic], shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """The array `name` without a copy, if it has this dtype and shape (None: any length), else IndexArraysError."""
+    array = arrays.get(name)
+    if array is None:
+        raise IndexArraysError(f"the array {name!r} is missing; rebuild the index")
+    fits = len(array.shape) == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype != dtype or not fits or not array.flags.c_contiguous:
+        raise IndexArraysError(
+            f"the array {name!r} is {array.dtype}{array.shape} where {np.dtype(dtype)}{shape} is needed; rebuild the index"
+        )
+    return array
