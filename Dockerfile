@@ -29,8 +29,9 @@ ENV PATH=/opt/quire/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     QUIRE_DATA=/data \
-    QUIRE_HOST=0.0.0.0 \
     QUIRE_KERNEL_CACHE=/opt/quire/kernels
+# Like everywhere, the server listens on loopback until it is told otherwise: QUIRE_HOST=0.0.0.0 makes it reachable from
+# outside the container, and needs API keys or the explicit QUIRE_ALLOW_OPEN=1 (compose.yaml has an example).
 USER 10001:10001
 VOLUME /data
 EXPOSE 7333

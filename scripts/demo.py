@@ -15,9 +15,8 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-from quiredb_client import Client, ConnectionFailed, F, NotFound, SearchResult
+from quiredb_client import Client, ConnectionFailed, F, LibraryMetadata, NotFound, SearchResult
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -99,7 +98,7 @@ def fill(client: Client) -> None:
     try:
         library = client.libraries.get(LIBRARY)
     except NotFound:
-        metadata: dict[str, Any] = {"title": "Sample: programming documentation", "tags": ["sample"]}
+        metadata: LibraryMetadata = {"title": "Sample: programming documentation", "tags": ["sample"]}
         client.libraries.create(LIBRARY, dimension=384, metric="cosine", index={"kind": "auto"}, metadata=metadata)
     else:
         if library.chunk_count:

@@ -127,7 +127,7 @@ def chosen_documents(rows: list[Row], base: NDArray[np.float32], queries: NDArra
     allowed = np.array([passable(row) for row in rows])
     similarity = np.where(allowed, queries @ base.T, -np.inf)
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
-    for number in nearest.T.ravel():
+    for number in nearest.T.ravel().tolist():
         wanted.setdefault(document_id(rows[number]))
     chosen: dict[str, list[int]] = {}
     total = 0
@@ -194,7 +194,8 @@ def ready_queries(
 
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows scaled to length one."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled
 
 
 def write_library(path: Path, documents: Iterable[dict[str, Any]]) -> None:
