@@ -1,7 +1,7 @@
 """The filter tree and its plain meaning: the truth that the engine's fast evaluation is tested against.
 
-A missing field matches nothing except `ne`, `nin`, `not` and `exists: false`. Nothing is coerced: a condition on a value of
-another kind is false. Strings compare by code point, date-times as instants, integers and floats by value.
+A missing field matches nothing except `ne`, `nin`, `not` and `exists: false`. Nothing is coerced: a condition on a
+value of another kind is false. Strings compare by code point, date-times as instants, integers and floats by value.
 """
 
 import dataclasses

@@ -7,7 +7,7 @@ import time
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.limits import ID_CHARACTERS_MAX
 
-_ALLOWED = re.compile(r"[A-Za-z0-9._\-:~]{1,%d}\Z" % ID_CHARACTERS_MAX)
+_ALLOWED = re.compile(rf"[A-Za-z0-9._\-:~]{{1,{ID_CHARACTERS_MAX}}}\Z")
 
 
 def is_identifier(value: str) -> bool:

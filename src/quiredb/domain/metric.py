@@ -6,7 +6,8 @@ from enum import StrEnum
 class Metric(StrEnum):
     """Distance is smaller-is-better; score is bigger-is-better and what people read.
 
-    cosine: distance 1 - cos, score cos. dot: distance -<q,x>, score <q,x>. l2: distance squared Euclidean, score its negative.
+    cosine: distance 1 - cos, score cos. dot: distance -<q,x>, score <q,x>.
+    l2: distance squared Euclidean, score its negative.
     """
 
     COSINE = "cosine"

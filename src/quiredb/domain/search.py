@@ -24,8 +24,8 @@ DEFAULT_INCLUDE = frozenset({Include.TEXT, Include.METADATA})
 class SearchRequest:
     """The k chunks nearest to a vector or text among those that match the filter.
 
-    Exactly one of `vector` and `text` is given. `recall` (0 < recall <= 1) is the share of true neighbours to find; `exact` finds
-    all. Neither: the library's default.
+    Exactly one of `vector` and `text` is given. `recall` (0 < recall <= 1) is the share of true neighbours to find;
+    `exact` finds all. Neither: the library's default.
     """
 
     vector: Embedding | None = None

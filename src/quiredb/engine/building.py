@@ -1,0 +1,131 @@
+"""From rows of the store to a segment: sort by id, make columns, build and measure the index."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from quiredb.indexes.curve import effort_curve
+
+from quiredb.domain.changes import ChunkRow
+from quiredb.domain.errors import JobCancelled
+from quiredb.domain.filter_fields import Scope, chunk_value
+from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
+from quiredb.engine.index_choice import SegmentPlan
+from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
+from quiredb.indexes.contract import BuildCancelled, MetricName, VectorIndex
+from quiredb.indexes.flat import FlatIndex, build_flat
+from quiredb.indexes.graph import build_graph
+
+_CURVE_QUERIES = 100
+_CURVE_K = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RowRange:
+    """Rows in (low, high] that are alive at `position`."""
+
+    low: int
+    high: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentContents:
+    """Rows of a segment to be, in chunk id order."""
+
+    rows: NDArray[np.int64]
+    document_keys: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    block: ColumnBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a build reports (0..1) and learns that nobody wants it any more."""
+
+    report: Callable[[float], None]
+    cancelled: Callable[[], bool]
+
+    def check(self) -> None:
+        """Stop the build here when it was cancelled."""
+        if self.cancelled():
+            raise JobCancelled("The build was cancelled.")
+
+
+def collect(batches: Iterable[Sequence[ChunkRow]], dimension: int, progress: Progress) -> SegmentContents:
+    """Read all batches into contents sorted by chunk id (UTF-8 order)."""
+    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_value)
+    rows: list[int] = []
+    keys: list[int] = []
+    ids: list[bytes] = []
+    pieces: list[NDArray[np.float32]] = []
+    for batch in batches:
+        progress.check()
+        pieces.append(vectors_of(batch, dimension))
+        for row in batch:
+            builder.add(row.chunk, row.chunk.metadata.attributes)
+            rows.append(row.row)
+            keys.append(row.document_key)
+            ids.append(row.chunk.id.encode())
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    vectors = np.concatenate(pieces) if pieces else np.empty((0, dimension), np.float32)
+    return SegmentContents(
+        np.array(rows, np.int64)[order], np.array(keys, np.int64)[order], vectors[order], builder.build(order)
+    )
+
+
+def vectors_of(batch: Sequence[ChunkRow], dimension: int) -> NDArray[np.float32]:
+    """The embeddings of some rows as float32[n, d]."""
+    joined = b"".join(row.chunk.embedding or b"" for row in batch)
+    return np.frombuffer(joined, "<f4").astype(np.float32, copy=False).reshape(len(batch), dimension)
+
+
+def build_segment(
+    contents: SegmentContents, span: RowRange, metric: MetricName, plan: SegmentPlan, progress: Progress
+) -> tuple[SegmentHeader, dict[str, NDArray[Any]]]:
+    """Build the index of a segment, measure it, and lay everything out for its file. Raises `JobCancelled`."""
+    flat = build_flat(contents.vectors, metric)
+    index = _index(flat, plan, progress)
+    header = SegmentHeader(
+        low_row=span.low,
+        high_row=span.high,
+        position=span.position,
+        metric=metric,
+        kind=index.kind,
+        curve=_measure(index, flat),
+        columns=tuple((scope, name, kind) for scope, name, kind in contents.block.layout()),
+        parameters=plan.parameters,
+    )
+    arrays = segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, index)
+    return header, arrays
+
+
+def _index(flat: FlatIndex, plan: SegmentPlan, progress: Progress) -> VectorIndex:
+    if plan.kind == "flat":
+        return flat
+    try:
+        return build_graph(
+            flat,
+            degree=plan.parameters["degree"],
+            build_effort=plan.parameters["build_effort"],
+            progress=progress.report,
+            cancelled=progress.cancelled,
+        )
+    except BuildCancelled:
+        raise JobCancelled("The build was cancelled.") from None
+
+
+def _measure(index: VectorIndex, flat: FlatIndex) -> tuple[EffortPoint, ...]:
+    """The effort-to-recall curve on a sample of the segment's own rows; the queries are blends of two rows.
+
+    A row as its own query is found by any graph; a point between two rows is as hard as a query from outside.
+    """
+    if index.kind == "flat" or flat.count < 2:
+        return ()
+    random = np.random.default_rng(flat.count)
+    first, second = random.integers(0, flat.count, (2, _CURVE_QUERIES))
+    weights = random.uniform(0.5, 1.0, (_CURVE_QUERIES, 1)).astype(np.float32)
+    queries = np.ascontiguousarray(weights * flat.vectors[first] + (1 - weights) * flat.vectors[second])
+    return tuple(EffortPoint(*point) for point in effort_curve(index, flat, queries, k=_CURVE_K))

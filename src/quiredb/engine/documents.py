@@ -1,0 +1,77 @@
+"""The documents of a library as filters see them: `doc.` conditions answered by document key."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiredb.domain.changes import DocumentRow
+from quiredb.domain.document import Document
+from quiredb.domain.filter_fields import Scope, document_value
+from quiredb.domain.filters import Condition
+from quiredb.engine.arrays import GrowingArray
+from quiredb.engine.columns import Mask
+from quiredb.engine.filtering import condition_mask
+from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
+
+DOCUMENTS = RecordKind[Document](Scope.DOCUMENT, document_value, lambda document: tuple(document.metadata.attributes))
+_BLOCKS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentsView:
+    """Document versions up to one position: row i of the pages belongs to keys[i]; of a key, its last row counts."""
+
+    pages: Pages[Document]
+    keys: NDArray[np.int64]
+    key_bound: int
+
+    def satisfying(self, condition: Condition) -> Mask:
+        """By document key (bool[key_bound]): whether its newest version satisfies the condition."""
+        by_key = np.zeros(self.key_bound, np.bool_)
+        start = 0
+        for block in self.pages.blocks():
+            by_key[self.keys[start : start + block.count]] = condition_mask(condition, block)
+            start += block.count
+        return by_key
+
+
+class DocumentTable:
+    """All document versions since the table was built. One writer; `snapshot` gives readers an immutable view.
+
+    A key that was deleted keeps its last row: no living chunk refers to it. `worn` tells when old versions outweigh
+    living ones, or blocks became many, and the table should be built again from the store.
+    """
+
+    def __init__(self) -> None:
+        self._columns = PagedColumns(DOCUMENTS)
+        self._keys = GrowingArray(np.int64)
+        self._key_bound = 0
+
+    @classmethod
+    def of(cls, batches: Iterable[Sequence[DocumentRow]]) -> "DocumentTable":
+        """A table of the living documents."""
+        table = cls()
+        pending: list[DocumentRow] = []
+        for batch in batches:
+            pending.extend(batch)
+        table.extend(pending)
+        return table
+
+    def extend(self, born: Sequence[DocumentRow]) -> None:
+        """Append document versions, oldest first."""
+        if not born:
+            return
+        self._columns.extend([row.document for row in born])
+        self._keys.extend(np.array([row.key for row in born], np.int64))
+        self._key_bound = max(self._key_bound, max(row.key for row in born) + 1)
+
+    def worn(self, living: int) -> bool:
+        """Whether the table should be rebuilt, `living` being the number of documents."""
+        versions = len(self._keys.published())
+        return versions > 2 * living + 4096 or self._columns.snapshot().block_count > _BLOCKS_MAX
+
+    def snapshot(self) -> DocumentsView:
+        """The table as it is now."""
+        return DocumentsView(self._columns.snapshot(), self._keys.published(), self._key_bound)

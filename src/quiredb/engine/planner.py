@@ -1,0 +1,42 @@
+"""How to search one part of a library, decided from sizes that are known before any distance is computed."""
+
+from dataclasses import dataclass
+
+from quiredb.engine.segment import Segment
+
+DEFAULT_RECALL = 0.98
+_SCAN_ROWS = 4_096
+_SCAN_SHARE = 0.12
+_EFFORT_MAX = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """`skip`, `scan` or `graph`; `masked` when some rows are out; the effort of a graph walk."""
+
+    name: str
+    masked: bool
+    effort: int = 0
+
+    def __str__(self) -> str:
+        return f"masked-{self.name}" if self.masked else self.name
+
+
+def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None, *, exact: bool) -> Strategy:
+    """The strategy for a segment of which `allowed` rows may be found.
+
+    A scan costs in proportion to the allowed rows; a walk hardly depends on them until they are few, so below a share of
+    an eighth or some thousand rows the scan wins. The effort of a walk grows as the allowed share shrinks, because only
+    allowed rows count as found.
+    """
+    rows = len(segment)
+    if allowed == 0:
+        return Strategy("skip", masked=False)
+    masked = allowed < rows
+    if exact or segment.index.kind == "flat" or allowed <= max(_SCAN_ROWS, int(_SCAN_SHARE * rows), k):
+        return Strategy("scan", masked)
+    effort = segment.effort_for(DEFAULT_RECALL if recall is None else recall)
+    if effort is None:
+        return Strategy("scan", masked)
+    scaled = max(int(effort * rows / allowed), k)
+    return Strategy("graph", masked, min(scaled, _EFFORT_MAX)) if k <= _EFFORT_MAX else Strategy("scan", masked)

@@ -1,0 +1,154 @@
+"""Search a view: filter first, then each part by its strategy, then one ranking by (distance, chunk id)."""
+
+import heapq
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiredb.domain.filters import Filter
+from quiredb.domain.metric import Metric
+from quiredb.domain.search import SearchPlan, SegmentPlan
+from quiredb.engine.columns import Mask
+from quiredb.engine.filtering import Texts
+from quiredb.engine.planner import Strategy, choose_strategy
+from quiredb.engine.segment import Segment
+from quiredb.engine.view import View, allowed_rows
+from quiredb.indexes.contract import MetricName
+from quiredb.indexes.exact import exact_scan
+
+FRESH = "fresh"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RankedRow:
+    """A found row; ordered by distance, ties by chunk id."""
+
+    distance: float
+    chunk_id: str
+    row: int
+    document_key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """At most k rows, nearest first, and how they were found."""
+
+    rows: tuple[RankedRow, ...]
+    plan: SearchPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """What to look for: a query (float32[d]), how many, and how sure. `exact` outranks `recall`."""
+
+    query: NDArray[np.float32]
+    k: int
+    recall: float | None = None
+    exact: bool = False
+
+
+def search_view(view: View, nearest: Nearest, filter_: Filter | None, texts: Texts) -> Ranking:
+    """The k nearest rows among those that match. Fewer than k only when fewer match."""
+    started = time.perf_counter()
+    allowed = allowed_rows(view, filter_, texts)
+    filtered = time.perf_counter()
+    found: list[Iterator[RankedRow]] = []
+    parts: list[SegmentPlan] = []
+    for part, (mask, count) in zip(view.segments, allowed.segments, strict=True):
+        rows, strategy = _search_segment(part.segment, mask, count, nearest)
+        found.append(iter(rows))
+        parts.append(SegmentPlan(part.segment.name, str(strategy), len(part.segment), count, strategy.effort))
+    mask, count = allowed.fresh
+    if len(view.fresh):
+        found.append(iter(_search_fresh(view, mask, count, nearest)))
+        strategy_name = "skip" if count == 0 else "masked-scan" if count < len(view.fresh) else "scan"
+        parts.append(SegmentPlan(FRESH, strategy_name, len(view.fresh), count, 0))
+    ranked = tuple(islice(heapq.merge(*found), nearest.k))
+    return Ranking(ranked, SearchPlan(allowed.count, view.library.chunk_count, filtered - started, tuple(parts)))
+
+
+def _search_segment(
+    segment: Segment, mask: Mask | None, count: int, nearest: Nearest
+) -> tuple[list[RankedRow], Strategy]:
+    strategy = choose_strategy(segment, count, nearest.k, nearest.recall, exact=nearest.exact)
+    if strategy.name == "skip":
+        return [], strategy
+    wanted = min(nearest.k, count)
+    used = mask if strategy.masked else None
+    if strategy.name == "graph":
+        places, distances = segment.index.search(nearest.query, wanted, effort=strategy.effort, mask=used)
+        if len(places) == wanted:
+            return _ranked(segment, places, distances), strategy
+        strategy = Strategy("scan", strategy.masked)
+    places, distances = segment.flat.search(nearest.query, wanted, mask=used)
+    return _ranked(segment, places, distances), strategy
+
+
+def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:
+    return [
+        RankedRow(distance, segment.ids[place], row, key)
+        for place, distance, row, key in zip(
+            places.tolist(),
+            distances.tolist(),
+            segment.rows[places].tolist(),
+            segment.document_keys[places].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _search_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> list[RankedRow]:
+    """An exact scan; rows that tie at the k-th distance are all fetched, so that chunk ids decide among them."""
+    fresh, wanted = view.fresh, min(nearest.k, count)
+    if wanted == 0:
+        return []
+    asked = min(wanted + 1, count)
+    while True:
+        places, distances = exact_scan(
+            nearest.query, fresh.vectors, len(fresh), metric_name(view.library.metric), asked, mask
+        )
+        if asked == count or distances[-1] > distances[wanted - 1]:
+            break
+        asked = min(2 * asked, count)
+    rows = [
+        RankedRow(distance, fresh.ids[place], int(fresh.rows[place]), int(fresh.document_keys[place]))
+        for place, distance in zip(places.tolist(), distances.tolist(), strict=True)
+    ]
+    return sorted(rows)[:wanted]
+
+
+def metric_name(metric: Metric) -> MetricName:
+    """The metric as indexes call it."""
+    names: dict[Metric, MetricName] = {Metric.COSINE: "cosine", Metric.L2: "l2", Metric.DOT: "dot"}
+    return names[metric]
+
+
+def matching_in_id_order(
+    view: View, filter_: Filter | None, after: str | None, texts: Texts
+) -> Iterator[tuple[str, int]]:
+    """(chunk id, row) of the matching chunks with ids greater than `after`, in id order. Holds the view while it runs."""
+    allowed = allowed_rows(view, filter_, texts)
+    streams = [
+        _segment_ids(part.segment, mask, after) for part, (mask, _) in zip(view.segments, allowed.segments, strict=True)
+    ]
+    return heapq.merge(*streams, _fresh_ids(view, allowed.fresh[0], after))
+
+
+def _segment_ids(segment: Segment, mask: Mask | None, after: str | None) -> Iterator[tuple[str, int]]:
+    start = 0 if after is None else segment.ids.lower_bound(after)
+    places = np.arange(start, len(segment)) if mask is None else start + np.flatnonzero(mask[start:])
+    for place in places.tolist():
+        identifier = segment.ids[place]
+        if after is None or identifier > after:
+            yield identifier, int(segment.rows[place])
+
+
+def _fresh_ids(view: View, mask: Mask | None, after: str | None) -> Iterator[tuple[str, int]]:
+    fresh = view.fresh
+    places = range(len(fresh)) if mask is None else np.flatnonzero(mask).tolist()
+    pairs = sorted((fresh.ids[place], int(fresh.rows[place])) for place in places)
+    return iter([pair for pair in pairs if after is None or pair[0] > after])
