@@ -1,0 +1,1 @@
+"""Text to vectors: providers of embeddings behind one port, chosen per library."""
