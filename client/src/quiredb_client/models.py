@@ -116,20 +116,25 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecallReport:
-    """What `recall()` measured: the share of the exact top k that the index found, and both times."""
+    """What `recall()` measured: the mean and lowest share of the exact top k that the index found.
+
+    The times of both ways are in `extra`.
+    """
 
     recall: float
+    lowest: float | None = None
     k: int | None = None
     queries: int | None = None
+    position: int | None = None
     extra: Extra = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteReport:
-    """How many chunks a filter matched, and how many were deleted (none in a dry run)."""
+    """How many chunks a filter matched; they were deleted unless it was a dry run."""
 
-    matched: int
-    deleted: int
+    count: int
+    dry_run: bool = False
     position: int | None = None
     extra: Extra = field(default_factory=dict, repr=False)
 
@@ -164,6 +169,7 @@ class Stats:
     chunk_count: int | None = None
     live_bytes: int | None = None
     dead_bytes: int | None = None
+    disk_bytes: int | None = None
     segments: Any = None
     index: Any = None
     recall: Any = None
@@ -178,7 +184,7 @@ class Job:
     id: str
     state: str
     kind: str | None = None
-    library: str | None = None
+    library_id: str | None = None
     done: int | None = None
     total: int | None = None
     eta: float | None = None

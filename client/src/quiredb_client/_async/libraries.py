@@ -24,13 +24,15 @@ class AsyncLibraries:
         self,
         id: str | None = None,
         *,
-        dimension: int,
+        dimension: int | None = None,
         metric: Metric | None = None,
         index: IndexSettings | None = None,
         embedder: Mapping[str, Any] | None = None,
         metadata: LibraryMetadata | None = None,
     ) -> Library:
         """Create a library; without an id the server makes one.
+
+        `dimension` may be left out when there is an `embedder`: it knows.
 
         Raises:
             PreconditionFailed: the id is taken.
@@ -44,7 +46,7 @@ class AsyncLibraries:
         self,
         id: str,
         *,
-        dimension: int,
+        dimension: int | None = None,
         metric: Metric | None = None,
         index: IndexSettings | None = None,
         embedder: Mapping[str, Any] | None = None,

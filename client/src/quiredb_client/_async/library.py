@@ -26,6 +26,7 @@ from .session import AsyncSession
 
 BATCH_BYTES = 4 * 1024 * 1024
 CONCURRENCY = 2
+SEARCHES_PER_REQUEST = 256
 
 
 class AsyncLibraryHandle:
@@ -86,16 +87,20 @@ class AsyncLibraryHandle:
         exact: bool | None = None,
         include: Include | None = None,
         explain: bool | None = None,
-    ) -> Sequence[SearchResult]:
-        """Several searches in one request, answered in the same order.
+    ) -> list[SearchResult]:
+        """Several searches, up to 256 in one request, answered in the same order.
 
         Give the queries as `vectors`, an array of shape (count, dimension) or a list, as `texts`, or as
         complete `searches`, where the other arguments stand in for what a search leaves out.
         """
         common = given(k=k, filter=filter, recall=recall, exact=exact, include=include, explain=explain)
-        body = {"searches": batch_bodies(searches, vectors, texts, common)}
-        answer = await self._read("search", body, "batch")
-        return [decoding.search_result(result) for result in answer.get("results", [])]
+        bodies = batch_bodies(searches, vectors, texts, common)
+        results: list[SearchResult] = []
+        for start in range(0, len(bodies), SEARCHES_PER_REQUEST):
+            body = {"searches": bodies[start : start + SEARCHES_PER_REQUEST]}
+            answer = await self._read("search", body, "batch")
+            results += [decoding.search_result(result) for result in answer["results"]]
+        return results
 
     async def recall(
         self,
@@ -155,7 +160,8 @@ class AsyncLibraryHandle:
             library=self.id,
             body={"filter": filter, "dry_run": dry_run},
         )
-        return decoding.delete_report(await self._session.json(call))
+        answer = await self._session.json(call)
+        return decoding.delete_report({"dry_run": dry_run, **answer})
 
     async def stats(self) -> Stats:
         """Counts, sizes, segments, index state, last measured recall."""

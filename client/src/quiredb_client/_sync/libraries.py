@@ -25,13 +25,15 @@ class Libraries:
         self,
         id: str | None = None,
         *,
-        dimension: int,
+        dimension: int | None = None,
         metric: Metric | None = None,
         index: IndexSettings | None = None,
         embedder: Mapping[str, Any] | None = None,
         metadata: LibraryMetadata | None = None,
     ) -> Library:
         """Create a library; without an id the server makes one.
+
+        `dimension` may be left out when there is an `embedder`: it knows.
 
         Raises:
             PreconditionFailed: the id is taken.
@@ -45,7 +47,7 @@ class Libraries:
         self,
         id: str,
         *,
-        dimension: int,
+        dimension: int | None = None,
         metric: Metric | None = None,
         index: IndexSettings | None = None,
         embedder: Mapping[str, Any] | None = None,
