@@ -73,7 +73,12 @@ class CohereEmbedder:
             raise failure_of_status(self._provider, model, error.status_code, error.headers or {}, error.body) from None
         except httpx.RequestError as error:
             raise failure_of_network(self._provider, error) from error
+        except (TypeError, ValueError) as error:  # what the SDK raises for JSON of a shape that it does not know
+            raise self._unreadable() from error
         vectors = getattr(getattr(answer, "embeddings", None), "float_", None)
         if not isinstance(vectors, list):
-            raise EmbeddingFailed(f"The embedding provider {self._provider.name!r} gave an answer without vectors.")
+            raise self._unreadable()
         return checked_embeddings(vectors, len(texts), self.spec.dimension, f"{self._provider.name}/{model}")
+
+    def _unreadable(self) -> EmbeddingFailed:
+        return EmbeddingFailed(f"The embedding provider {self._provider.name!r} gave an answer without vectors.")

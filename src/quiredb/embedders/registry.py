@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
 import httpx
 
@@ -13,7 +14,6 @@ from quiredb.embedders.openai import OpenAIEmbedder
 from quiredb.embedders.providers import (
     EmbedderConfiguration,
     ModelConfiguration,
-    ProviderConfiguration,
     ProviderType,
 )
 from quiredb.embedders.retries import RetryPolicy
@@ -115,7 +115,11 @@ class EmbedderRegistry:
                 f"configuration does not list for the model {spec.model!r}. Add it there."
             )
         provider = self._configuration.providers[spec.provider]
-        return _makers[provider.type](spec, provider, self._policy, self._transport)
+        if provider.type is ProviderType.OPENAI:
+            return OpenAIEmbedder(spec, provider, self._policy, self._transport)
+        if provider.type is ProviderType.COHERE:
+            return _optional("cohere", "CohereEmbedder", "cohere")(spec, provider, self._policy, self._transport)
+        return _optional("sentence_transformers", "SentenceTransformersEmbedder", "local")(spec, provider)
 
 
 def _input_type(model: ModelConfiguration, chosen: str | None, default: str | None, field: str) -> str | None:
@@ -129,39 +133,13 @@ def _input_type(model: ModelConfiguration, chosen: str | None, default: str | No
     )
 
 
-_Maker = Callable[[EmbedderSpec, ProviderConfiguration, RetryPolicy, httpx.BaseTransport | None], Embedder]
-
-
-# The SDKs are heavy and optional: each is imported when the first library needs it.
-def _make_cohere(
-    spec: EmbedderSpec, provider: ProviderConfiguration, policy: RetryPolicy, transport: httpx.BaseTransport | None
-) -> Embedder:
+def _optional(module: str, name: str, extra: str) -> Callable[..., Embedder]:
+    """An embedder whose SDK is heavy and optional, so that it is imported when the first library needs it."""
     try:
-        from quiredb.embedders.cohere import CohereEmbedder  # noqa: PLC0415
+        maker: Callable[..., Embedder] = getattr(import_module(f"quiredb.embedders.{module}"), name)
     except ModuleNotFoundError as error:
-        raise _not_installed(error, "cohere") from error
-    return CohereEmbedder(spec, provider, policy, transport)
-
-
-def _make_sentence_transformers(
-    spec: EmbedderSpec, provider: ProviderConfiguration, _policy: RetryPolicy, _transport: httpx.BaseTransport | None
-) -> Embedder:
-    try:
-        from quiredb.embedders.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise _not_installed(error, "local") from error
-    return SentenceTransformersEmbedder(spec, provider)
-
-
-def _not_installed(error: ModuleNotFoundError, extra: str) -> EmbedderNotConfigured:
-    return EmbedderNotConfigured(
-        f"The package {error.name!r} is not installed where the server runs. "
-        f"Install it there: pip install 'quiredb[{extra}]'."
-    )
-
-
-_makers: dict[ProviderType, _Maker] = {
-    ProviderType.COHERE: _make_cohere,
-    ProviderType.OPENAI: OpenAIEmbedder,
-    ProviderType.SENTENCE_TRANSFORMERS: _make_sentence_transformers,
-}
+        raise EmbedderNotConfigured(
+            f"The package {error.name!r} is not installed where the server runs. "
+            f"Install it there: pip install 'quiredb[{extra}]'."
+        ) from error
+    return maker
