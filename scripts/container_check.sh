@@ -26,7 +26,7 @@ elif command -v buildah >/dev/null && command -v podman >/dev/null; then
     engine() { podman --runtime "$RUNTIME" --cgroup-manager cgroupfs "$@"; }
     # docker's image format keeps HEALTHCHECK; chroot isolation needs no container runtime for the build.
     # shellcheck disable=SC2086
-    buildah build --isolation chroot --network host --format docker --tag "$IMAGE" ${BUILD_ARGS:-} .
+    buildah build --layers --isolation chroot --network host --format docker --tag "$IMAGE" ${BUILD_ARGS:-} .
     # Health checks of podman need systemd timers; the limits keep below the hard ones of a nested machine.
     RUN_ARGS="--no-healthcheck --ulimit nofile=4096:4096 --ulimit nproc=4096:4096 ${RUN_ARGS:-}"
 else
