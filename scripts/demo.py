@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from quiredb_client import Client, ConnectionFailed, F, LibraryMetadata, NotFound, SearchResult
+from quiredb_client import Client, F, LibraryMetadata, NotFound, SearchResult
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -52,7 +52,7 @@ class Server:
     def wait_until_ready(self, client: Client) -> None:
         """Ask /readyz until it says yes; compiling the kernels for the first time takes up to a minute."""
         deadline = time.monotonic() + READY_WITHIN_SECONDS
-        while not is_ready(client):
+        while not client.ready():
             if self.process.poll() is not None:
                 self._reader.join(STOP_WITHIN_SECONDS)
                 raise SystemExit("The server stopped while it was starting; what it said is above.")
@@ -79,14 +79,6 @@ class Server:
             self.process.wait()
 
 
-def is_ready(client: Client) -> bool:
-    """Whether the server answers and says it can serve."""
-    try:
-        return bool(client.ready())
-    except ConnectionFailed:
-        return False
-
-
 def port_is_free(host: str, port: int) -> bool:
     """Whether nobody listens there yet; a second server would only fail later and less clearly."""
     with socket.socket() as probe:
@@ -104,7 +96,7 @@ def fill(client: Client) -> None:
         if library.chunk_count:
             console.print(f"The library [bold]{LIBRARY}[/] is there: {library.chunk_count:,} chunks.")
             return
-    report = client.library(LIBRARY).import_(SAMPLES / "docs.ndjson.gz")
+    report = client.library(LIBRARY).import_(SAMPLES / "docs.ndjson.gz", on_error="raise")
     console.print(
         f"Imported the library [bold]{LIBRARY}[/]: {report.documents:,} documents, {report.chunks:,} chunks "
         f"in {report.seconds:.1f} s."
@@ -126,10 +118,11 @@ def search(client: Client) -> None:
     library = client.library(LIBRARY)
     first, second = queries[1145], queries[1346]
     show(first["text"], library.search(vector=first["vector"], k=3, include=["text", "document"]))
-    filtered = library.search(
-        vector=second["vector"], k=3, filter=F.tags.contains("rust"), include=["text", "document"]
+    only_rust = F.tags.contains("rust")
+    show(
+        second["text"] + " (only chunks tagged rust)",
+        library.search(vector=second["vector"], k=3, filter=only_rust, include=["text", "document"]),
     )
-    show(f"{second['text']}  [dim](only chunks tagged rust)[/]", filtered)
 
 
 def say_what_next(url: str) -> None:
