@@ -26,7 +26,9 @@ class Completion:
         for draft, pointer in zip(drafts, pointers, strict=True):
             self._check(library, draft, pointer)
         missing = [draft.text for draft in drafts if draft.embedding is None]
-        made = iter(self._embedders.get(library.embedder).embed_documents(missing) if library.embedder and missing else ())
+        made = iter(
+            self._embedders.get(library.embedder).embed_documents(missing) if library.embedder and missing else ()
+        )
         return tuple(
             NewChunk(
                 id=draft.id or new_identifier(),
@@ -44,7 +46,9 @@ class Completion:
             return check_embedding(vector, library.dimension, library.metric, f"{pointer}/vector")
         if library.embedder is None:
             raise ValidationFailed.at(
-                f"{pointer}/text", "no-embedder", "This library has no embedder: search with a vector, or choose one for it."
+                f"{pointer}/text",
+                "no-embedder",
+                "This library has no embedder: search with a vector, or choose one for it.",
             )
         made = self._embedders.get(library.embedder).embed_query(text or "")
         return check_embedding(made, library.dimension, library.metric, f"{pointer}/text")
@@ -56,9 +60,11 @@ class Completion:
             check_embedding(draft.embedding, library.dimension, library.metric, f"{pointer}/embedding")
         elif library.embedder is None:
             raise ValidationFailed.at(
-                f"{pointer}/embedding", "embedding-missing", "This library has no embedder: send an embedding with each chunk."
+                f"{pointer}/embedding",
+                "embedding-missing",
+                "This library has no embedder: send an embedding with each chunk.",
             )
         elif not draft.text.strip():
-            raise ValidationFailed.at(f"{pointer}/text", "empty-text", "An empty text cannot be embedded: send a vector.")
-
-
+            raise ValidationFailed.at(
+                f"{pointer}/text", "empty-text", "An empty text cannot be embedded: send a vector."
+            )

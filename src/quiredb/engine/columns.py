@@ -130,7 +130,8 @@ class TextColumn:
         return self.codes == code if code >= 0 else np.zeros(len(self.codes), np.bool_)
 
     def _among(self, wanted: Mask) -> Mask:
-        return np.append(wanted, np.False_)[self.codes]
+        mask: Mask = np.append(wanted, np.False_)[self.codes]
+        return mask
 
 
 def _codes(dictionary: StringDictionary, values: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The fresh buffer: chunk rows that are in no segment yet. Every search scans them exactly: a write is found at once."""
+"""The fresh buffer: chunk rows in no segment yet. Every search scans them exactly: a write is found at once."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ CHUNKS = RecordKind[Chunk](Scope.CHUNK, chunk_value, lambda chunk: tuple(chunk.m
 
 @dataclass(frozen=True, slots=True)
 class FreshRows:
-    """The buffer at one position. rows: int64[n] ascending; vectors: float32[n, d]; dead: bool[n], None when none died."""
+    """The buffer at one position. rows: int64[n] ascending; vectors: float32[n, d]; dead: bool[n] or None."""
 
     rows: NDArray[np.int64]
     document_keys: NDArray[np.int64]

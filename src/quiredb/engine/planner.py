@@ -25,9 +25,9 @@ class Strategy:
 def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None, *, exact: bool) -> Strategy:
     """The strategy for a segment of which `allowed` rows may be found.
 
-    A scan costs in proportion to the allowed rows; a walk hardly depends on them until they are few, so below a share of
-    an eighth or some thousand rows the scan wins. The effort of a walk grows as the allowed share shrinks, because only
-    allowed rows count as found.
+    A scan costs in proportion to the allowed rows; a walk hardly depends on them until they are few, so below a share
+    of an eighth or some thousand rows the scan wins. The effort of a walk grows as the allowed share shrinks, because
+    only allowed rows count as found.
     """
     rows = len(segment)
     if allowed == 0:

@@ -130,7 +130,7 @@ def metric_name(metric: Metric) -> MetricName:
 def matching_in_id_order(
     view: View, filter_: Filter | None, after: str | None, texts: Texts
 ) -> Iterator[tuple[str, int]]:
-    """(chunk id, row) of the matching chunks with ids greater than `after`, in id order. Holds the view while it runs."""
+    """(chunk id, row) of the matching chunks with ids greater than `after`, by id. Holds the view while it runs."""
     allowed = allowed_rows(view, filter_, texts)
     streams = [
         _segment_ids(part.segment, mask, after) for part, (mask, _) in zip(view.segments, allowed.segments, strict=True)

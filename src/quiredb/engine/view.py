@@ -49,7 +49,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Which rows of a view may be found: a mask for each segment and for the fresh rows (None: all), and their counts."""
+    """Which rows of a view may be found: for each segment and the fresh rows a mask (None: all) and its count."""
 
     segments: tuple[tuple[Mask | None, int], ...]
     fresh: tuple[Mask | None, int]
@@ -61,7 +61,7 @@ class Allowed:
 
 
 def allowed_rows(view: View, filter_: Filter | None, texts: Texts) -> Allowed:
-    """The living rows of the view that match the filter. Raises `ValidationFailed` for a kind that a field never has."""
+    """The living rows of the view that match. Raises `ValidationFailed` for a kind that a field never has."""
     if filter_ is None:
         return Allowed(
             tuple(

@@ -1,0 +1,32 @@
+"""Checks of embeddings that need numbers: dimension, finiteness, direction."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiredb.domain.chunk import EMBEDDING_COMPONENT_BYTES, Embedding
+from quiredb.domain.errors import ValidationFailed
+from quiredb.domain.metric import Metric
+
+
+def check_embedding(embedding: Embedding, dimension: int, metric: Metric, pointer: str) -> Embedding:
+    """The embedding itself, or `ValidationFailed` at `pointer`."""
+    components = len(embedding) // EMBEDDING_COMPONENT_BYTES
+    if components != dimension or len(embedding) % EMBEDDING_COMPONENT_BYTES:
+        raise ValidationFailed.at(
+            pointer,
+            "dimension-mismatch",
+            f"The library holds vectors of {dimension} numbers; this one has {components}.",
+        )
+    vector = as_vector(embedding)
+    if not np.isfinite(vector).all():
+        raise ValidationFailed.at(pointer, "not-finite", "Every component of a vector is a finite float32 number.")
+    if metric is Metric.COSINE and not vector.any():
+        raise ValidationFailed.at(
+            pointer, "zero-vector", "A zero vector has no direction, so cosine cannot compare it."
+        )
+    return embedding
+
+
+def as_vector(embedding: Embedding) -> NDArray[np.float32]:
+    """The components as float32[d]."""
+    return np.frombuffer(embedding, "<f4")

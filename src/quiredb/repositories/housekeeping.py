@@ -1,0 +1,156 @@
+"""Background work of all libraries: a quick worker (seal, purge, give disk back) and a slow one (merges, rebuilds)."""
+
+import threading
+from dataclasses import dataclass
+
+from quiredb.domain.errors import JobCancelled, QuireError
+from quiredb.domain.indexing import Job, JobState
+from quiredb.engine.documents import DocumentTable
+from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge
+from quiredb.repositories.jobs import JobRegistry
+from quiredb.repositories.open_library import OpenLibrary
+from quiredb.repositories.segments import Stopping, merge, rebuild, seal, unwatched, watched
+from quiredb.repositories.workers import Worker
+
+_PURGE_ROWS = 500
+_REPACK_ROWS = 1_000
+_RELEASE_PAGES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """A task of the slow worker: what merging asks for, or (with a job) a full rebuild."""
+
+    library: OpenLibrary
+    job_id: str | None = None
+
+
+class Housekeeping:
+    """Owns both workers. `changed` is told of every commit and only looks at sizes."""
+
+    def __init__(self, jobs: JobRegistry) -> None:
+        self._jobs = jobs
+        self._stopping = threading.Event()
+        self._quick: Worker[OpenLibrary] = Worker("quire-tidy", self._tidy)
+        self._slow: Worker[_Build] = Worker("quire-build", self._build)
+
+    def start(self) -> None:
+        """Start both workers."""
+        self._quick.start()
+        self._slow.start()
+
+    def stop(self) -> None:
+        """Cancel builds, finish the step at hand, end both threads."""
+        self._stopping.set()
+        self._slow.stop()
+        self._quick.stop()
+
+    def failures(self) -> list[Exception]:
+        """Bugs that background work ran into."""
+        return [error for error in (self._quick.failed, self._slow.failed) if error]
+
+    def changed(self, library: OpenLibrary) -> None:
+        """A commit was applied."""
+        if len(library.view().fresh) >= SEAL_ROWS or library.collection.has_dead():
+            self._quick.wake(library)
+
+    def opened(self, library: OpenLibrary) -> None:
+        """A library was opened: finish what an earlier process left."""
+        self._quick.wake(library)
+
+    def rebuild(self, library: OpenLibrary) -> Job:
+        """Start a full rebuild of the library's index."""
+        job = self._jobs.add("index", library.id)
+        self._slow.wake(_Build(library, job.id))
+        return job
+
+    def is_building(self, library: OpenLibrary) -> bool:
+        """Whether index work is under way or due."""
+        if self._slow.busy_with(_Build(library)) or library.building is not None:
+            return True
+        return len(library.view().fresh) >= SEAL_ROWS or self._next_merge(library) is not None
+
+    def is_settled(self, library: OpenLibrary) -> bool:
+        """Whether no background work at all is left to do."""
+        return not (self._quick.busy_with(library) or self.is_building(library))
+
+    def _tidy(self, library: OpenLibrary) -> bool:
+        """One round of quick work; True while there is more."""
+        stopping = Stopping(self._stopping, library)
+        if stopping():
+            return False
+        if len(library.view().fresh) >= SEAL_ROWS:
+            seal(library, unwatched(stopping))
+        if self._next_merge(library):
+            self._slow.wake(_Build(library))
+        if library.collection.documents_worn():
+            _renew_documents(library)
+        return self._reclaim(library, stopping)
+
+    def _reclaim(self, library: OpenLibrary, stopping: Stopping) -> bool:
+        """Purge dead rows that no reader sees, pack half-empty pages, give free pages back."""
+        purged = _PURGE_ROWS
+        while purged == _PURGE_ROWS and not stopping():
+            with library.writer:
+                purged = library.store.purge(library.collection.horizon(), _PURGE_ROWS)
+        more = True
+        while more and not stopping():
+            with library.writer:
+                more = library.store.repack(_REPACK_ROWS)
+        more = True
+        while more and not stopping():
+            with library.writer:
+                more = library.store.release_pages(_RELEASE_PAGES)
+        return library.store.has_purgeable()
+
+    def _build(self, task: _Build) -> bool:
+        library = task.library
+        stopping = Stopping(self._stopping, library)
+        if stopping():
+            return False
+        try:
+            if task.job_id is not None:
+                self._rebuild(library, task.job_id, stopping)
+            elif chosen := self._next_merge(library):
+                merge(library, chosen, watched(library, lambda _: None, stopping))
+        except JobCancelled:
+            return False
+        finally:
+            library.building = None
+        self._quick.wake(library)
+        return False
+
+    def _rebuild(self, library: OpenLibrary, job_id: str, stopping: Stopping) -> None:
+        progress = watched(
+            library,
+            lambda done: self._jobs.progress(job_id, done),
+            lambda: stopping() or self._jobs.is_cancelled(job_id),
+        )
+        try:
+            rebuild(library, progress)
+        except JobCancelled:
+            self._jobs.end(job_id, JobState.CANCELLED)
+            return
+        except QuireError as error:
+            self._jobs.end(job_id, JobState.FAILED, error.detail)
+            return
+        library.damaged.clear()
+        self._jobs.end(job_id, JobState.SUCCEEDED)
+
+    def _next_merge(self, library: OpenLibrary) -> MergeRange | None:
+        """A damaged segment first, then what sizes ask for."""
+        names = [part.segment.name for part in library.view().segments]
+        for number, name in enumerate(names):
+            if name in library.damaged:
+                return MergeRange(number, number + 1)
+        return choose_merge(library.collection.sizes())
+
+
+def _renew_documents(library: OpenLibrary) -> None:
+    """Build the document table from the store while commits go on."""
+    with library.writer:
+        library.collection.begin_documents()
+        view = library.view()
+    table = DocumentTable.of(library.store.live_document_rows(view.position))
+    with library.writer:
+        library.collection.replace_documents(table)

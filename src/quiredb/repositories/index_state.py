@@ -1,0 +1,78 @@
+"""What a library's index and storage look like now."""
+
+from quiredb.domain.indexing import IndexState, LibraryStats, SegmentState
+from quiredb.engine.index_choice import explain_choice
+from quiredb.engine.merging import SEAL_ROWS
+from quiredb.engine.view import View
+from quiredb.repositories.housekeeping import Housekeeping
+from quiredb.repositories.open_library import OpenLibrary
+
+_ROW_OVERHEAD_BYTES = 200
+
+
+def describe_index(library: OpenLibrary, housekeeping: Housekeeping) -> IndexState:
+    """The index as it serves searches now."""
+    view = library.view()
+    spec = view.library.index
+    building = housekeeping.is_building(library)
+    return IndexState(
+        spec=spec,
+        building=building,
+        progress=_progress(library, view) if building else 1.0,
+        segments=tuple(
+            SegmentState(
+                name=part.segment.name,
+                kind=part.segment.header.kind,
+                rows=len(part.segment),
+                dead=part.dead_count,
+                bytes=part.segment.file_bytes,
+            )
+            for part in view.segments
+        ),
+        fresh_rows=len(view.fresh),
+        reason=explain_choice(spec, view.library.chunk_count),
+    )
+
+
+def _progress(library: OpenLibrary, view: View) -> float:
+    """The running build's own progress; before it starts, the share of rows that are sealed."""
+    if library.building is not None:
+        return round(library.building, 3)
+    waiting = max(len(view.fresh) - SEAL_ROWS, 0)
+    return round(1 - waiting / max(view.library.chunk_count, 1), 3)
+
+
+def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> LibraryStats:
+    """Counts and bytes. Live bytes are what the living chunks need on disk; dead bytes wait to be given back."""
+    view = library.view()
+    facts = view.library
+    segment_bytes = sum(part.segment.file_bytes for part in view.segments)
+    disk = library.store.disk_bytes() + segment_bytes
+    dead_rows = sum(part.dead_count for part in view.segments) + _dead_fresh(view)
+    dead = library.store.free_bytes() + sum(
+        part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments
+    )
+    return LibraryStats(
+        document_count=facts.document_count,
+        chunk_count=facts.chunk_count,
+        dead_chunk_count=dead_rows,
+        live_bytes=max(disk - dead, 0),
+        dead_bytes=dead,
+        disk_bytes=disk,
+        memory_bytes=_memory(view),
+        index=describe_index(library, housekeeping),
+        recall=library.measured_recall,
+        position=facts.position,
+    )
+
+
+def _dead_fresh(view: View) -> int:
+    return 0 if view.fresh.dead is None else int(view.fresh.dead.sum())
+
+
+def _memory(view: View) -> dict[str, int]:
+    """Bytes that searches need in memory (hot), bytes that may stay in files (cold), bytes of the fresh buffer."""
+    hot = sum(part.segment.index.nbytes["hot"] for part in view.segments)
+    cold = sum(part.segment.index.nbytes["cold"] for part in view.segments)
+    fresh = view.fresh.vectors.nbytes + len(view.fresh) * _ROW_OVERHEAD_BYTES
+    return {"hot": hot, "cold": cold, "fresh": fresh}

@@ -1,0 +1,110 @@
+"""All libraries of a data folder."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from quiredb.storage.folder import DataFolder
+
+from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
+from quiredb.domain.errors import NotFound, PreconditionFailed, StorageFailed
+from quiredb.repositories.housekeeping import Housekeeping
+from quiredb.repositories.jobs import JobRegistry
+from quiredb.repositories.loading import load_collection
+from quiredb.repositories.open_library import OpenLibrary
+from quiredb.storage.library_store import LibraryStore
+
+_log = logging.getLogger(__name__)
+
+
+class LibraryRepository:
+    """Opens every library of the folder. The map of libraries is replaced, never changed, so look-ups need no lock.
+
+    A library that cannot be opened is named in `damaged` and answers with its error; the others serve.
+    """
+
+    def __init__(self, folder: DataFolder) -> None:
+        self.folder = folder
+        self.jobs = JobRegistry()
+        self.housekeeping = Housekeeping(self.jobs)
+        self.damaged: dict[str, StorageFailed] = {}
+        self._libraries: dict[str, OpenLibrary] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> "LibraryRepository":
+        """Lock the folder (made when absent), open its libraries, start background work."""
+        repository = cls(DataFolder.open(path))
+        repository.folder.remove_orphans()
+        for library_id, key in repository.folder.catalogue.entries().items():
+            repository._open_existing(library_id, key)
+        repository.housekeeping.start()
+        return repository
+
+    def close(self) -> None:
+        """Stop background work, close every file, unlock the folder."""
+        self.housekeeping.stop()
+        for library in self._libraries.values():
+            library.closed.set()
+            library.store.close()
+        self.folder.close()
+
+    def get(self, library_id: str) -> OpenLibrary:
+        """The library, `NotFound`, or the error that keeps it closed."""
+        if library_id in self._libraries:
+            return self._libraries[library_id]
+        if library_id in self.damaged:
+            raise self.damaged[library_id]
+        raise NotFound("library", library_id)
+
+    def all(self) -> list[OpenLibrary]:
+        """Every open library, by id."""
+        return [library for _, library in sorted(self._libraries.items())]
+
+    def create(self, command: CreateLibrary, expected: Expectation = ANY_STATE) -> tuple[OpenLibrary, bool]:
+        """Make a library; its catalogue entry is the commit point. Answers (library, whether it is new).
+
+        An id that is taken is a failed precondition, unless the idempotency token made that library.
+        """
+        with self._lock:
+            made_before = command.idempotency and self.folder.catalogue.recall_creation(command.idempotency)
+            if made_before:
+                return self.get(made_before), False
+            if expected.version is not None:
+                raise PreconditionFailed(f"There is no library {command.id!r} to match a version of.")
+            if command.id in self._libraries or command.id in self.damaged:
+                raise PreconditionFailed(f"The library {command.id!r} exists already.")
+            key = os.urandom(8).hex()
+            store = LibraryStore.create(self.folder.library_folder(key), command)
+            self.folder.catalogue.add(command.id, key, command.idempotency)
+            return self._opened(command.id, store), True
+
+    def delete(self, library_id: str, expected: Expectation = ANY_STATE) -> None:
+        """Remove a library and its files."""
+        with self._lock:
+            library = self.get(library_id)
+            with library.writer:
+                version = library.view().library.version
+                if expected.version not in {None, version}:
+                    raise PreconditionFailed(f"The library is at version {version}.")
+                self.folder.catalogue.remove(library_id)
+                library.closed.set()
+            self._libraries = {name: one for name, one in self._libraries.items() if name != library_id}
+            library.store.close()
+            self.folder.remove_orphans()
+
+    def _open_existing(self, library_id: str, key: str) -> None:
+        try:
+            self._opened(library_id, LibraryStore.open(self.folder.library_folder(key)))
+        except StorageFailed as error:
+            _log.error("library %s cannot be opened: %s", library_id, error.detail)
+            self.damaged[library_id] = error
+
+    def _opened(self, library_id: str, store: LibraryStore) -> OpenLibrary:
+        store.remove_unlisted_segments()
+        loaded = load_collection(store)
+        library = OpenLibrary(store, loaded.collection, loaded.damaged, self.housekeeping.changed)
+        self._libraries = {**self._libraries, library_id: library}
+        self.housekeeping.opened(library)
+        return library

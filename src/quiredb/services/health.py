@@ -1,0 +1,32 @@
+"""What operators ask: ready or not, which versions, how many libraries."""
+
+from quiredb.domain.library import Library
+from quiredb.domain.reading import Check
+from quiredb.repositories.libraries import LibraryRepository
+
+
+class HealthService:
+    """Use cases of operators and probes."""
+
+    def __init__(self, repository: LibraryRepository, versions: dict[str, str]) -> None:
+        self._repository = repository
+        self._versions = versions
+
+    def ready(self) -> list[Check]:
+        """One line for each thing that must work."""
+        damaged = sorted(self._repository.damaged)
+        failures = self._repository.housekeeping.failures()
+        return [
+            Check(
+                "storage", not damaged, f"cannot be opened: {', '.join(damaged)}" if damaged else "all libraries open"
+            ),
+            Check("background", not failures, "failed: see the log" if failures else "running"),
+        ]
+
+    def version(self) -> dict[str, str]:
+        """Versions of the program, the API, the data format and the kernels in use."""
+        return dict(self._versions)
+
+    def libraries(self) -> list[Library]:
+        """Every open library, for metrics."""
+        return [library.view().library for library in self._repository.all()]

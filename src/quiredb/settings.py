@@ -1,0 +1,44 @@
+"""Every knob of a server: its default, its unit, its environment variable."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a server is told when it starts. Environment: the names in `from_environment`."""
+
+    data: Path = Path("quire-data")
+    host: str = "127.0.0.1"
+    port: int = 7333
+    embedders: Path | None = None
+    allow_open: bool = False
+    body_bytes_max: int = 32 * MEBIBYTE
+    import_line_bytes_max: int = 64 * MEBIBYTE
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """QUIRE_DATA, QUIRE_HOST, QUIRE_PORT (or PORT), QUIRE_EMBEDDERS (a file), QUIRE_ALLOW_OPEN=1."""
+        defaults = cls()
+        embedders = environment.get("QUIRE_EMBEDDERS")
+        return cls(
+            data=Path(environment.get("QUIRE_DATA", str(defaults.data))),
+            host=environment.get("QUIRE_HOST", defaults.host),
+            port=int(environment.get("QUIRE_PORT", environment.get("PORT", str(defaults.port)))),
+            embedders=Path(embedders) if embedders else None,
+            allow_open=environment.get("QUIRE_ALLOW_OPEN") == "1",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on `host` can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
