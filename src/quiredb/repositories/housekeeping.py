@@ -101,7 +101,7 @@ class Housekeeping:
         while more and not stopping():
             with library.writer:
                 more = library.store.release_pages(_RELEASE_PAGES)
-        return library.store.has_purgeable()
+        return library.store.has_dead_versions()
 
     def _build(self, task: _Build) -> bool:
         library = task.library
