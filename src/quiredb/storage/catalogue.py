@@ -1,0 +1,94 @@
+"""The list of libraries: which folder holds which, who created them with which idempotency key, the folder's secret."""
+
+import os
+import threading
+from pathlib import Path
+
+import apsw
+
+from quiredb.domain.commands import IdempotencyToken
+from quiredb.domain.errors import Conflict
+from quiredb.domain.times import now, to_microseconds
+from quiredb.storage.connections import WriteConnection
+from quiredb.storage.database import create_database, fetch, open_database
+from quiredb.storage.idempotency import expired_before, key_reused
+from quiredb.storage.schema import CATALOGUE
+
+_SECRET_BYTES = 32
+
+
+class Catalogue:
+    """One small database beside the libraries. For any number of threads."""
+
+    def __init__(self, connection: WriteConnection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path) -> "Catalogue":
+        """A new, empty catalogue with a new secret."""
+        create_database(path, CATALOGUE, _make_secret)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "Catalogue":
+        """The catalogue that is there."""
+        return cls(WriteConnection(path, open_database(path)))
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._connection.close()
+
+    def secret(self) -> bytes:
+        """Random bytes made with the catalogue, for signing what clients carry."""
+        with self._lock, self._connection.plain() as connection:
+            return bytes(fetch(connection, "SELECT value FROM settings WHERE name = 'secret'")[0][0])
+
+    def entries(self) -> dict[str, str]:
+        """Library ids and the keys of their folders."""
+        with self._lock, self._connection.plain() as connection:
+            return dict(fetch(connection, "SELECT id, key FROM libraries ORDER BY id"))
+
+    def add(self, library_id: str, key: str, idempotency: IdempotencyToken | None) -> None:
+        """List a library; `Conflict` when its id is taken."""
+        with self._lock, self._connection.transaction() as connection:
+            if fetch(connection, "SELECT 1 FROM libraries WHERE id = ?", (library_id,)):
+                raise Conflict(f"There is a library {library_id!r} already; choose another id.")
+            connection.execute("INSERT INTO libraries VALUES (?, ?)", (library_id, key))
+            if idempotency is None:
+                return
+            at = now()
+            connection.execute("DELETE FROM creations WHERE at <= ?", (expired_before(at),))
+            connection.execute(
+                "INSERT OR REPLACE INTO creations VALUES (?, ?, ?, ?)",
+                (idempotency.key, idempotency.digest, to_microseconds(at), library_id),
+            )
+
+    def remove(self, library_id: str) -> None:
+        """Forget a library and how it was created. Its folder is then an orphan."""
+        with self._lock, self._connection.transaction() as connection:
+            connection.execute("DELETE FROM libraries WHERE id = ?", (library_id,))
+            connection.execute("DELETE FROM creations WHERE library = ?", (library_id,))
+
+    def recall_creation(self, token: IdempotencyToken) -> str | None:
+        """The library that this request created in the last 24 hours, or None.
+
+        `IdempotencyKeyReused` when the key stood for another request.
+        """
+        with self._lock, self._connection.plain() as connection:
+            found = fetch(
+                connection,
+                "SELECT digest, library FROM creations WHERE key = ? AND at > ?",
+                (token.key, expired_before(now())),
+            )
+        if not found:
+            return None
+        digest, library_id = found[0]
+        if digest != token.digest:
+            raise key_reused()
+        return str(library_id)
+
+
+def _make_secret(connection: apsw.Connection) -> None:
+    connection.execute("INSERT INTO settings VALUES ('secret', ?)", (os.urandom(_SECRET_BYTES),))

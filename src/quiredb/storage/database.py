@@ -1,0 +1,138 @@
+"""SQLite files as Quire uses them: checksummed pages, write-ahead log, an fsync before each acknowledgement.
+
+The checksum VFS is SQLite's own (https://sqlite.org/cksumvfs.html): 8 reserved bytes at the end of each page hold the
+page's checksum, verified whenever a page is read from the file.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import apsw.sqlite_extra
+
+from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull
+from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, remove_file, rename_file
+
+PAGE_BYTES = 16 * 1024
+CHECKSUM_BYTES = 8
+_APPLICATION_ID = 0x51756972  # "Quir"
+_FORMAT_VERSION = 1
+BUSY_MILLISECONDS = 5_000
+_WAL_KEPT_BYTES = 64 * 1024 * 1024
+_DAMAGE_CODES = {apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ}
+_FAILURES = (
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.PermissionsError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.ProtocolError,
+)
+
+
+def _load_checksums() -> None:
+    connection = apsw.Connection(":memory:")
+    apsw.sqlite_extra.load(connection, "cksumvfs")
+    connection.close()
+
+
+_load_checksums()
+
+
+@contextmanager
+def database_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about the disk into `StorageFull`, `DataDamaged` and `StorageFailed`."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise StorageFull(f"No space is left to write {path}; free some and try again.") from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise DataDamaged(f"{path} is damaged ({error}); run `quire check` and restore it from a backup.") from error
+    except _FAILURES as error:
+        if is_damage(error):
+            raise DataDamaged(
+                f"{path}: a page does not match its checksum; run `quire check` and restore it from a backup."
+            ) from error
+        raise StorageFailed(f"{path}: {error}.") from error
+
+
+def is_damage(error: apsw.Error) -> bool:
+    """Whether an error says that the file does not hold what was written to it."""
+    return isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _DAMAGE_CODES
+
+
+def create_database(path: Path, schema: str, fill: Callable[[apsw.Connection], None]) -> None:
+    """Make a database file with the schema and what `fill` writes; it appears complete or not at all."""
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    for suffix in ("", "-wal", "-shm"):
+        remove_file(temporary.with_name(temporary.name + suffix))
+    with database_errors(path):
+        connection = apsw.Connection(str(temporary), vfs="cksmvfs")
+        connection.reserve_bytes(reserve=CHECKSUM_BYTES)
+        connection.pragma("page_size", PAGE_BYTES)
+        connection.pragma("auto_vacuum", "incremental")
+        _configure(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.pragma("application_id", _APPLICATION_ID)
+        connection.pragma("user_version", _FORMAT_VERSION)
+        connection.execute(schema)
+        fill(connection)
+        connection.execute("COMMIT")
+        connection.close()
+    rename_file(temporary, path)
+
+
+def open_database(path: Path) -> apsw.Connection:
+    """The writing connection to an existing file. `FormatUnsupported` before anything is touched."""
+    check_format(path)
+    with database_errors(path):
+        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs="cksmvfs")
+        _configure(connection)
+        return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that refuses to write, for one thread at a time."""
+    with database_errors(path):
+        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs="cksmvfs")
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.pragma("query_only", True)
+        return connection
+
+
+def fetch(connection: apsw.Connection, query: str, bindings: Sequence[Any] = ()) -> list[Any]:
+    """All rows of a query, each a tuple."""
+    return connection.execute(query, tuple(bindings)).fetchall()
+
+
+def fetch_one(connection: apsw.Connection, query: str, bindings: Sequence[Any] = ()) -> Any:
+    """The first row of a query, or None."""
+    return connection.execute(query, tuple(bindings)).fetchone()
+
+
+def check_format(path: Path) -> None:
+    """Judge the file by the 100 bytes of its header, read as plain bytes so that nothing is created or recovered."""
+    if not path.is_file():
+        raise DataDamaged(f"{path} is missing; restore it from a backup.")
+    with file_errors(path), path.open("rb") as stream:
+        header = stream.read(100)
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise DataDamaged(f"{path} is not a database any more; restore it from a backup.")
+    (version,) = struct.unpack_from(">I", header, 60)
+    (application,) = struct.unpack_from(">I", header, 68)
+    if application != _APPLICATION_ID:
+        raise FormatUnsupported(f"{path} was not written by Quire.")
+    if version > _FORMAT_VERSION:
+        raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}: upgrade Quire.")
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("journal_size_limit", _WAL_KEPT_BYTES)
+    connection.pragma("temp_store", "memory")

@@ -1,0 +1,112 @@
+"""The data folder: a marker with the format, a lock, the catalogue, and one folder for each library."""
+
+import re
+from pathlib import Path
+
+import orjson
+
+from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound
+from quiredb.storage.catalogue import Catalogue
+from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, make_folder, remove_folder, write_file
+from quiredb.storage.lock import FolderLock
+
+FORMAT_VERSION = 1
+CATALOGUE_NAME = "catalogue.sqlite"
+_MARKER_NAME = "quire.json"
+_LOCK_NAME = "quire.lock"
+_LIBRARIES_NAME = "libraries"
+_KEY = re.compile(r"[0-9a-f]{8,64}")
+_NOT_FOREIGN = {"lost+found", _LOCK_NAME, _MARKER_NAME + TEMPORARY_SUFFIX}
+
+
+class DataFolder:
+    """An open data folder; this process holds its lock. `secret` is 32 random bytes that stay the same for ever."""
+
+    def __init__(self, path: Path, lock: FolderLock, catalogue: Catalogue) -> None:
+        self.path = path
+        self.catalogue = catalogue
+        self.secret = catalogue.secret()
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> "DataFolder":
+        """Open the folder, or make it where nothing is.
+
+        Before anything is changed: `FolderInUse` while another process has it, `FormatUnsupported` when it is newer or
+        not Quire's.
+        """
+        check_marker(path)
+        make_folder(path)
+        lock = FolderLock(path / _LOCK_NAME)
+        try:
+            return cls(path, lock, _open_catalogue(path))
+        except BaseException:
+            lock.release()
+            raise
+
+    def library_folder(self, key: str) -> Path:
+        """Where the library with this key is. Keys are hex digits made by Quire, never a caller's words."""
+        if _KEY.fullmatch(key) is None:
+            raise NotFound("library folder", key)
+        return self.path / _LIBRARIES_NAME / key
+
+    def remove_library_folder(self, key: str) -> None:
+        """Remove what a library left behind after it went from the catalogue."""
+        folder = self.library_folder(key)
+        if folder.is_dir():
+            remove_folder(folder)
+
+    def remove_orphans(self) -> None:
+        """Remove library folders that the catalogue does not list: half-made or half-removed before a crash.
+
+        To be called before libraries are created, which are folders first and entries afterwards.
+        """
+        listed = set(self.catalogue.entries().values())
+        for folder in sorted((self.path / _LIBRARIES_NAME).iterdir()):
+            if folder.is_dir() and _KEY.fullmatch(folder.name) and folder.name not in listed:
+                remove_folder(folder)
+
+    def close(self) -> None:
+        """Close the catalogue and give the folder free."""
+        self.catalogue.close()
+        self._lock.release()
+
+
+def check_marker(path: Path) -> None:
+    """Refuse, by reading only, a folder that is not Quire's or was written by a newer program."""
+    marker = path / _MARKER_NAME
+    if path.exists() and not path.is_dir():
+        raise FormatUnsupported(f"{path} is not a folder.")
+    if not marker.exists():
+        if path.is_dir() and any(_is_foreign(entry) for entry in path.iterdir()):
+            raise FormatUnsupported(f"{path} holds other files and no {_MARKER_NAME}; choose an empty or new folder.")
+        return
+    with file_errors(marker):
+        content = marker.read_bytes()
+    try:
+        version = orjson.loads(content)["format"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise DataDamaged(f"{marker} is damaged; write {_marker().decode()!r} into it.") from None
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise FormatUnsupported(f"{path} has format {version}, this program knows {FORMAT_VERSION}: upgrade Quire.")
+
+
+def _open_catalogue(path: Path) -> Catalogue:
+    catalogue = path / CATALOGUE_NAME
+    libraries = path / _LIBRARIES_NAME
+    if not (path / _MARKER_NAME).exists():
+        write_file(path / _MARKER_NAME, [_marker()])
+    make_folder(libraries)
+    if catalogue.exists() and catalogue.stat().st_size:
+        return Catalogue.open(catalogue)
+    if any(libraries.iterdir()):
+        raise DataDamaged(f"{catalogue} is missing but there are libraries; restore the folder from a backup.")
+    return Catalogue.create(catalogue)
+
+
+def _marker() -> bytes:
+    return orjson.dumps({"format": FORMAT_VERSION})
+
+
+def _is_foreign(entry: Path) -> bool:
+    return not entry.name.startswith(".") and entry.name not in _NOT_FOREIGN

@@ -1,0 +1,161 @@
+"""Segment files: named arrays in one file, written once, read by mapping.
+
+Layout, little-endian: 24 bytes of prefix (magic, format version, bytes and CRC-32 of the header, zero), the header as
+JSON, then each array at a multiple of 64 bytes. The header holds the caller's own header and, for each array, its
+dtype, shape, offset, bytes and CRC-32. Opening checks the header and the file's size; `verify` reads every byte.
+"""
+
+import mmap
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from quiredb.domain.errors import DataDamaged, FormatUnsupported
+from quiredb.storage.files import file_errors, write_file
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+Array: TypeAlias = npt.NDArray[Any]
+
+_MAGIC = b"QUIRESEG"
+_PREFIX = struct.Struct("<8sIIII")
+_FORMAT_VERSION = 1
+_ALIGNMENT = 64
+_SLICE_BYTES = 16 * 1024 * 1024
+_DTYPE = re.compile(r"\|[bu]1|\|i1|<[iuf][248]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Where one array is and how its bytes add up."""
+
+    dtype: str
+    shape: list[int]
+    offset: int
+    bytes: int
+    crc: int
+
+
+class SegmentFile:
+    """An open segment file. `arrays` are read-only views of the mapped file: no copy, read from disk when touched.
+
+    The mapping lives as long as any of its arrays does, also after `close` and after the file was removed.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any], stored: Mapping[str, _Stored], mapped: mmap.mmap) -> None:
+        self.path = path
+        self.header = header
+        self._stored = stored
+        self.arrays: dict[str, Array] = {name: _view(mapped, array) for name, array in stored.items()}
+
+    def verify(self) -> None:
+        """Read every byte of every array; `DataDamaged` names the first that does not match its checksum."""
+        for name, array in self.arrays.items():
+            if _checksum(array) != self._stored[name].crc:
+                raise DataDamaged(f"{self.path}: the array {name!r} does not match its checksum.")
+
+    def close(self) -> None:
+        """Let go of the arrays."""
+        self.arrays = {}
+
+
+def write_segment(path: Path, header: Mapping[str, JSON], arrays: Mapping[str, Array]) -> int:
+    """Write a segment file durably and atomically; returns its bytes. Arrays are numbers or booleans of any shape."""
+    plain = {name: _plain(array) for name, array in arrays.items()}
+    checksums = {name: _checksum(array) for name, array in plain.items()}
+    # Offsets are relative to the first array, so that they do not depend on the length of the header that holds them.
+    offset = 0
+    described: dict[str, dict[str, object]] = {}
+    for name, array in plain.items():
+        described[name] = {
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "offset": offset,
+            "bytes": array.nbytes,
+            "crc": checksums[name],
+        }
+        offset += _aligned(array.nbytes)
+    encoded = orjson.dumps({"header": dict(header), "arrays": described})
+    return write_file(path, _parts(encoded, plain))
+
+
+def open_segment(path: Path) -> SegmentFile:
+    """Map a segment file. `DataDamaged` when its header or size is wrong or it is missing."""
+    if not path.is_file():
+        raise DataDamaged(f"{path} is missing.")
+    with file_errors(path), path.open("rb") as stream:
+        prefix = stream.read(_PREFIX.size)
+        if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
+            raise DataDamaged(f"{path} is not a segment file.")
+        _, version, header_bytes, header_crc, _ = _PREFIX.unpack(prefix)
+        if version > _FORMAT_VERSION:
+            raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}.")
+        encoded = stream.read(header_bytes)
+        if len(encoded) != header_bytes or zlib.crc32(prefix[:16] + encoded) != header_crc:
+            raise DataDamaged(f"{path}: the header does not match its checksum.")
+        described = orjson.loads(encoded)
+        stored = _located(path, described["arrays"], _aligned(_PREFIX.size + header_bytes))
+        end = max((array.offset + _aligned(array.bytes) for array in stored.values()), default=0)
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    if len(mapped) != max(end, _aligned(_PREFIX.size + header_bytes)):
+        raise DataDamaged(f"{path} has {len(mapped)} bytes instead of {end}.")
+    return SegmentFile(path, described["header"], stored, mapped)
+
+
+def _parts(encoded: bytes, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
+    unchecked = _PREFIX.pack(_MAGIC, _FORMAT_VERSION, len(encoded), 0, 0)
+    crc = zlib.crc32(unchecked[:16] + encoded)
+    head = _PREFIX.pack(_MAGIC, _FORMAT_VERSION, len(encoded), crc, 0) + encoded
+    yield head.ljust(_aligned(len(head)), b"\0")
+    for array in arrays.values():
+        yield from _slices(array)
+        yield b"\0" * (_aligned(array.nbytes) - array.nbytes)
+
+
+def _plain(array: Array) -> Array:
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
+    if _DTYPE.fullmatch(plain.dtype.str) is None:
+        raise TypeError(f"A segment file does not hold arrays of {array.dtype}.")
+    return plain
+
+
+def _located(path: Path, described: dict[str, dict[str, Any]], first: int) -> dict[str, _Stored]:
+    stored = {}
+    for name, fields in described.items():
+        array = _Stored(**{**fields, "offset": fields["offset"] + first})
+        if _DTYPE.fullmatch(array.dtype) is None:
+            raise DataDamaged(f"{path}: the array {name!r} has an unknown type.")
+        stored[name] = array
+    return stored
+
+
+def _view(mapped: mmap.mmap, stored: _Stored) -> Array:
+    if stored.bytes == 0:
+        return np.empty(stored.shape, dtype=stored.dtype)
+    return np.ndarray(stored.shape, dtype=stored.dtype, buffer=mapped, offset=stored.offset)
+
+
+def _slices(array: Array) -> Iterator[memoryview]:
+    if array.nbytes == 0:
+        return
+    content = array.reshape(-1).view(np.uint8).data
+    for start in range(0, len(content), _SLICE_BYTES):
+        yield content[start : start + _SLICE_BYTES]
+
+
+def _checksum(array: Array) -> int:
+    crc = 0
+    for part in _slices(array):
+        crc = zlib.crc32(part, crc)
+    return crc
+
+
+def _aligned(count: int) -> int:
+    return -(-count // _ALIGNMENT) * _ALIGNMENT
