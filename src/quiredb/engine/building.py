@@ -16,7 +16,7 @@ from quiredb.engine.index_choice import SegmentPlan
 from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
 from quiredb.indexes.contract import BuildCancelled, MetricName, VectorIndex
 from quiredb.indexes.flat import FlatIndex, build_flat
-from quiredb.indexes.graph import build_graph
+from quiredb.indexes.graph_build import build_graph
 
 _CURVE_QUERIES = 100
 _CURVE_K = 10

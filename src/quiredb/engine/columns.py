@@ -220,7 +220,8 @@ class ListColumn:
             case Operator.CONTAINS_ALL:
                 assert isinstance(operand, tuple)
                 masks = [self._having(self.codes == self.dictionary.code_of(_text(item))) for item in operand]
-                return np.logical_and.reduce([self.present, *masks])
+                every: Mask = np.logical_and.reduce([self.present, *masks])
+                return every
             case _:
                 return np.zeros(len(self.offsets) - 1, np.bool_)
 

@@ -115,7 +115,8 @@ class Segment:
         at = np.searchsorted(self.rows_in_order, rows)
         at[at == len(self)] = 0
         found = self.rows_in_order[at] == rows if len(self) else np.zeros(len(rows), np.bool_)
-        return self.by_row[at[found]].astype(np.int64)
+        places: NDArray[np.int64] = self.by_row[at[found]].astype(np.int64)
+        return places
 
     def effort_for(self, recall: float) -> int | None:
         """The cheapest effort measured to reach `recall`; None when none did (then only an exact scan will do)."""
