@@ -18,7 +18,7 @@ from quiredb.indexes.kernels.flat_scan import flat_search
 from quiredb.indexes.kernels.quantize import add_rows, encode_rows
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.simd import BLOCK
-from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted
+from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
 
 SCAN_FLOATS_UP_TO = 128
 """Rows up to which reading the floats at once is faster than two passes."""
@@ -82,8 +82,7 @@ class FlatIndex:
             return exact_scan(query, self.vectors, self.count, self.metric, k, mask)
         query = as_query(query, self.dimension)
         rows, distances = self._scan(query.reshape(1, -1), k, mask)
-        found = int(np.searchsorted(distances[0], np.inf))
-        return rows[0, :found], distances[0, :found]
+        return trimmed(rows[0], distances[0])
 
     def search_batch(
         self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None

@@ -17,12 +17,14 @@ from quiredb.indexes.contract import METRIC_CODES, Arrays, Distances, IndexArray
 from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.kernels.graph_search import graph_search
 from quiredb.indexes.kernels.registry import ensure_compiled
-from quiredb.indexes.shapes import as_mask, as_queries, as_query, persisted
+from quiredb.indexes.shapes import as_mask, as_queries, as_query, persisted, trimmed
 
 EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 DEFAULT_EFFORT = 128
 MASKED_POOL_LIMIT = 4096
 """The widest pool a masked walk may keep; beyond it an exact scan of the matches is the better plan."""
+MASKED_SHARE_POWER = 0.5
+"""A masked walk keeps effort * share ** this allowed rows, which holds recall about where the unmasked walk has it."""
 
 _NO_MASK = np.empty(0, np.uint8)
 
@@ -96,8 +98,7 @@ class GraphIndex:
         """About the `k` nearest allowed rows, with exact distances. May find fewer than `k` under a sparse mask."""
         query = as_query(query, self.dimension)
         rows, distances = self.search_batch(query.reshape(1, -1), k, effort=effort, mask=mask)
-        found = int(np.searchsorted(distances[0], np.inf))
-        return rows[0, :found], distances[0, :found]
+        return trimmed(rows[0], distances[0])
 
     def search_batch(
         self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
@@ -115,8 +116,8 @@ class GraphIndex:
         if mask is not None:
             allowed = as_mask(mask, self.count)
             share = max(1, int(np.count_nonzero(allowed))) / self.count
-            results = pool
-            pool = max(pool, min(int(2 * pool / share), MASKED_POOL_LIMIT))
+            results = max(k, int(pool * share**MASKED_SHARE_POWER))
+            pool = max(pool, min(int(2 * results / share), MASKED_POOL_LIMIT))
         scratch = self.scratch.take()
         graph_search(
             queries, self.flat.vectors, self.flat.codes, self.flat.factors, self.flat.centre, self.neighbours,

@@ -22,8 +22,8 @@ from quiredb.indexes.kernels.graph_build import connect, link_back, propose_neig
 from quiredb.indexes.kernels.registry import ensure_compiled
 
 DEGREE = 32
-BUILD_EFFORT = 80
-ALPHA = 1.2
+BUILD_EFFORT = 160
+ALPHA = 1.0
 """How much nearer a kept neighbour must be to cover a candidate, in plain (not squared) distance."""
 KEPT = 0.75
 """Share of the degree that pruning leaves, so that a row overflows once in a quarter of its degree."""
@@ -171,9 +171,7 @@ def _propose(
     scratches.give_back(scratch)
 
 
-def _connect(
-    plan: _Plan, neighbours: NDArray[np.int32], degrees: NDArray[np.int32], scratches: Scratch
-) -> None:
+def _connect(plan: _Plan, neighbours: NDArray[np.int32], degrees: NDArray[np.int32], scratches: Scratch) -> None:
     """Give every node that the entries cannot reach an edge from a near node that they can."""
     count = plan.flat.count
     reached, queue = np.zeros(count, np.uint8), np.empty(count, np.int32)

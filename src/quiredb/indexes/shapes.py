@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quiredb.indexes.contract import Arrays, IndexArraysError, Mask, Vectors
+from quiredb.indexes.contract import Arrays, Distances, IndexArraysError, Mask, Rows, Vectors
 
 ALIGNMENT = 64
 """Bytes of a cache line: a row of codes that starts on one touches one line less."""
@@ -15,7 +15,8 @@ ALIGNMENT = 64
 
 def as_query(query: Vectors, dimension: int) -> Vectors:
     """A C-contiguous float32[dimension], or ValueError."""
-    query = np.ascontiguousarray(query, np.float32)
+    if query.dtype != np.float32 or not query.flags.c_contiguous:
+        query = np.ascontiguousarray(query, np.float32)
     if query.shape != (dimension,):
         raise ValueError(f"the query must have shape ({dimension},), not {query.shape}")
     return query
@@ -23,7 +24,8 @@ def as_query(query: Vectors, dimension: int) -> Vectors:
 
 def as_queries(queries: Vectors, dimension: int) -> Vectors:
     """A C-contiguous float32[b, dimension], or ValueError."""
-    queries = np.ascontiguousarray(queries, np.float32)
+    if queries.dtype != np.float32 or not queries.flags.c_contiguous:
+        queries = np.ascontiguousarray(queries, np.float32)
     if queries.ndim != 2 or queries.shape[1] != dimension:
         raise ValueError(f"the queries must have shape (b, {dimension}), not {queries.shape}")
     return queries
@@ -35,6 +37,14 @@ def as_mask(mask: Mask, count: int) -> NDArray[np.uint8]:
         raise ValueError(f"the mask must be one-dimensional with at least {count} entries, not {mask.shape}")
     contiguous = np.ascontiguousarray(mask[:count])
     return contiguous.view(np.uint8) if contiguous.dtype == np.bool_ else contiguous.astype(np.uint8, copy=False)
+
+
+def trimmed(rows: Rows, distances: Distances) -> tuple[Rows, Distances]:
+    """The leading entries that hold a row: without the padding (-1, inf) at the end."""
+    if rows.size == 0 or rows[-1] >= 0:
+        return rows, distances
+    found = int(np.count_nonzero(rows >= 0))
+    return rows[:found], distances[:found]
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:

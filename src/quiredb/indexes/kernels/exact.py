@@ -53,9 +53,7 @@ def exact_rows(query: Any, vectors: Any, rows: Any, metric: int, out: Any) -> No
 
 
 @kernel(int64, given(float32), given(float32, 2), int64, int64, given(uint8), filled(float64), filled(int64))
-def exact_nearest(
-    query: Any, vectors: Any, count: int, metric: int, mask: Any, distances: Any, rows: Any
-) -> int:
+def exact_nearest(query: Any, vectors: Any, count: int, metric: int, mask: Any, distances: Any, rows: Any) -> int:
     """The nearest of the first `count` rows (those with a nonzero mask, if the mask is not empty), sorted.
 
     Fills `distances` and `rows`, whose length is k; returns how many were filled. O(count d).

@@ -32,9 +32,7 @@ def coded_distance(
     stride = codes.shape[1]
     dot = np.int64(dot_codes(codes.ctypes.data + np.int64(row) * stride, signed.ctypes.data, stride // BLOCK))
     product = 4 * dot + 2 * np.int64(sums[row]) - 510 * (np.int64(sums[other]) - 128 * dimension) - 255 * dimension
-    distance = (
-        squares[row] + squares[other] - np.float32(0.5) * scales[row] * scales[other] * np.float32(product)
-    )
+    distance = squares[row] + squares[other] - np.float32(0.5) * scales[row] * scales[other] * np.float32(product)
     if asides.shape[0] > 0:
         gap = asides[row] - asides[other]
         distance += gap * gap

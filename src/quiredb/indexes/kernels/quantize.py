@@ -63,9 +63,7 @@ def add_rows(vectors: Any, metric: int, total: Any) -> None:
     filled(float32),
     filled(float32),
 )
-def encode_rows(
-    vectors: Any, metric: int, centre: Any, codes: Any, factors: Any, errors: Any, radii: Any
-) -> None:
+def encode_rows(vectors: Any, metric: int, centre: Any, codes: Any, factors: Any, errors: Any, radii: Any) -> None:
     """Fill codes[n, stride], factors[n] = (A, S), errors[n] >= |y - y^| and radii[n] >= |y|.
 
     A row whose numbers do not fit float32 gets zero factors and infinite error: every scan keeps it and reranks it.

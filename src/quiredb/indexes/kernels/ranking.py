@@ -1,10 +1,11 @@
-"""Keeping the k best: short arrays sorted by (distance, row)."""
+"""Keeping the k best: arrays of eight-byte numbers sorted by (distance, row)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.simd import move_bytes
 
 
 @helper
@@ -22,9 +23,10 @@ def insert_ranked(distances: Any, rows: Any, size: int, capacity: int, distance:
             low = middle + 1
         else:
             high = middle
-    for position in range(size, low, -1):
-        distances[position] = distances[position - 1]
-        rows[position] = rows[position - 1]
+    at = distances.ctypes.data + low * 8
+    move_bytes(at + 8, at, (size - low) * 8)
+    at = rows.ctypes.data + low * 8
+    move_bytes(at + 8, at, (size - low) * 8)
     distances[low] = distance
     rows[low] = row
     return size + 1
@@ -44,7 +46,7 @@ def insert_value(values: Any, size: int, capacity: int, value: float) -> int:
             low = middle + 1
         else:
             high = middle
-    for position in range(size, low, -1):
-        values[position] = values[position - 1]
+    at = values.ctypes.data + low * 8
+    move_bytes(at + 8, at, (size - low) * 8)
     values[low] = value
     return size + 1

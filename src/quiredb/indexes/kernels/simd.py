@@ -148,6 +148,21 @@ def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
     return types.void(types.uintp, types.intp), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def move_bytes(typing_context: Any, target: Any, source: Any, size: Any) -> Any:
+    """`memmove`: the ranges may overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, source, size = arguments
+        pointer = _i8.as_pointer()
+        cgutils.raw_memmove(
+            builder, builder.inttoptr(target, pointer), builder.inttoptr(source, pointer), size, ir.Constant(_i64, 1)
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp, types.intp), generate
+
+
 def _float_sums(body: Any, outputs: int) -> Any:
     """The code generator of float64 sums over two float32 rows.
 
@@ -158,7 +173,9 @@ def _float_sums(body: Any, outputs: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         query, row, length = arguments
         vector = ir.VectorType(_f64, _LANES)
-        sums = [[cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(2)] for _ in range(outputs)]
+        sums = [
+            [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(2)] for _ in range(outputs)
+        ]
         rest = [cgutils.alloca_once_value(builder, ir.Constant(_f64, 0.0)) for _ in range(outputs)]
 
         def run(offset: Any, lanes: int, targets: list[Any]) -> None:

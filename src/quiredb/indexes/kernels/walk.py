@@ -15,7 +15,7 @@ import numpy as np
 from quiredb.indexes.kernels.level import dot_codes
 from quiredb.indexes.kernels.quantize import twice_signed
 from quiredb.indexes.kernels.registry import helper
-from quiredb.indexes.kernels.simd import BLOCK, prefetch
+from quiredb.indexes.kernels.simd import BLOCK, move_bytes, prefetch
 
 SEEDS = 4
 """Entries the walk starts from: the best of all entries by estimate."""
@@ -23,7 +23,7 @@ SEEDS = 4
 
 @helper
 def pool_insert(scores: Any, rows: Any, size: int, capacity: int, score: Any, row: Any) -> tuple[int, int]:
-    """Insert into the sorted pool, dropping the last when full. Returns (size, position)."""
+    """Insert into the sorted pool (float32, int32), dropping the last when full. Returns (size, position)."""
     if size == capacity:
         size -= 1
     low, high = 0, size
@@ -33,9 +33,10 @@ def pool_insert(scores: Any, rows: Any, size: int, capacity: int, score: Any, ro
             low = middle + 1
         else:
             high = middle
-    for position in range(size, low, -1):
-        scores[position] = scores[position - 1]
-        rows[position] = rows[position - 1]
+    at = scores.ctypes.data + low * 4
+    move_bytes(at + 4, at, (size - low) * 4)
+    at = rows.ctypes.data + low * 4
+    move_bytes(at + 4, at, (size - low) * 4)
     scores[low] = score
     rows[low] = row
     return size + 1, low
