@@ -217,6 +217,10 @@ class AsyncLibraryHandle:
         """All documents with their chunks, at one position; `upsert_many` takes them as they are."""
         return transfer.export_documents(self._session, self.id)
 
+    def export_lines(self) -> AsyncIterator[bytes]:
+        """The same as lines of NDJSON, as the server writes them, without their line feed."""
+        return transfer.export_lines(self._session, self.id)
+
     async def export_to(self, path: str | PathLike[str]) -> int:
         """Write the library to an NDJSON file; returns the number of documents."""
         return await transfer.export_file(self._session, self.id, path)
