@@ -68,13 +68,13 @@ def test_a_lost_answer_is_repeated_with_the_same_key_and_ids(server, client) -> 
 def test_several_batches_are_under_way_but_each_document_keeps_its_order(server, client) -> None:
     together = threading.Barrier(3)
     server.gate = lambda request: together.wait(DEADLINE) if len(server.requests) <= 3 else None
-    items = chunks(600, documents=30)
+    items = chunks(620, documents=31)
     assert client.library("papers").upsert_many(items, batch_bytes=2000, concurrency=3).ok
     assert not together.broken
-    assert len(server.written) == 600
-    for document in range(30):
+    assert len(server.written) == 620
+    for document in range(31):
         of_document = [item["id"] for item in server.written if item["document_id"] == f"d{document}"]
-        assert of_document == [f"c{number}" for number in range(document, 600, 30)]
+        assert of_document == [f"c{number}" for number in range(document, 620, 31)]
 
 
 def test_the_source_is_read_only_as_fast_as_the_server_answers(server, client) -> None:

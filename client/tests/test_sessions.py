@@ -119,10 +119,11 @@ def test_a_job_is_waited_for_until_it_ends(server, client) -> None:
 def test_readiness_is_an_answer_even_when_nobody_answers(server, client, make_problem) -> None:
     server.route("GET", "/readyz", {"checks": [{"name": "kernels"}]})
     assert client.ready()
-    server.script(make_problem(503, "starting"))
-    assert not client.ready()
+    server.script(make_problem(503, "starting", checks=[{"name": "kernels", "ok": False}]))
+    assert not (readiness := client.ready())
+    assert (readiness.checks[0]["name"], readiness.reason) == ("kernels", "starting happened")
     server.script(httpx.ConnectError("refused"))
-    assert "refused" in str(client.ready().checks)
+    assert "refused" in (client.ready().reason or "")
     assert len(server.requests) == 3
 
 

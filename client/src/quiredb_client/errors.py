@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .models import ImportReport, Job
@@ -75,6 +75,7 @@ class ApiError(QuireError):
         request_id: quote it when asking for help.
         retryable: whether the same request may succeed later.
         retry_after: seconds the server asked to wait, if it did.
+        problem: the whole problem document, empty when the answer was not one.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ApiError(QuireError):
         request_id: str | None = None,
         retryable: bool | None = None,
         retry_after: float | None = None,
+        problem: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -96,6 +98,7 @@ class ApiError(QuireError):
         self.request_id = request_id
         self.retryable = status in RETRYABLE_STATUSES if retryable is None else retryable
         self.retry_after = retry_after
+        self.problem = problem or {}
 
     def __str__(self) -> str:
         lines = [f"{self.status} {self.code}: {self.detail}" if self.code else f"{self.status}: {self.detail}"]

@@ -201,10 +201,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Whether the server can serve now; true or false in a condition. `checks` says what is missing."""
+    """Whether the server can serve now; true or false in a condition.
+
+    `checks` is the server's own report; `reason` says why it is not ready.
+    """
 
     ready: bool
-    checks: Mapping[str, Any] = field(default_factory=dict)
+    checks: Any = None
+    reason: str | None = None
 
     def __bool__(self) -> bool:
         return self.ready

@@ -27,6 +27,7 @@ def api_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
         request_id=problem.get("request_id") or headers.get("x-request-id"),
         retryable=retryable if isinstance(retryable, bool) else None,
         retry_after=retry_after_seconds(headers.get("retry-after")),
+        problem=problem,
     )
 
 

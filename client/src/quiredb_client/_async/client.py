@@ -81,9 +81,11 @@ class AsyncClient:
         once = self._session.with_options(timeout=None, policy=RetryPolicy(retries=0))
         try:
             body = await once.json(calls.read("GET", "readyz"))
-        except (ConnectionFailed, Timeout, ServerError) as error:
-            return Readiness(ready=False, checks={"error": str(error)})
-        return Readiness(ready=True, checks=body.get("checks") or {})
+        except (ConnectionFailed, Timeout) as error:
+            return Readiness(ready=False, reason=str(error))
+        except ServerError as error:
+            return Readiness(ready=False, checks=error.problem.get("checks"), reason=error.detail)
+        return Readiness(ready=True, checks=body.get("checks"))
 
     async def version(self) -> dict[str, Any]:
         """The server's build and format versions."""
