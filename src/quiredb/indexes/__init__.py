@@ -7,10 +7,12 @@ from quiredb.indexes.contract import (
     MetricName,
     VectorIndex,
 )
+from quiredb.indexes.effort import effort_curve
 from quiredb.indexes.exact import exact_distances, exact_scan
 from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
 from quiredb.indexes.graph import GraphIndex, open_graph
 from quiredb.indexes.graph_build import build_graph
+from quiredb.indexes.warmup import WarmUpReport, warm_up
 
 __all__ = [
     "BuildCancelled",
@@ -20,10 +22,13 @@ __all__ = [
     "KernelSelfTestError",
     "MetricName",
     "VectorIndex",
+    "WarmUpReport",
     "build_flat",
     "build_graph",
+    "effort_curve",
     "exact_distances",
     "exact_scan",
     "open_flat",
     "open_graph",
+    "warm_up",
 ]

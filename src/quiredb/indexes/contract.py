@@ -38,16 +38,20 @@ class VectorIndex(Protocol):
     """
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """`flat` or `graph`."""
 
     @property
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many rows."""
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """How many numbers a row."""
 
     @property
-    def metric(self) -> MetricName: ...
+    def metric(self) -> MetricName:
+        """`cosine`, `l2` or `dot`."""
 
     @property
     def efforts(self) -> tuple[int, ...]:

@@ -45,22 +45,27 @@ class FlatIndex:
 
     @property
     def kind(self) -> str:
+        """Always `flat`."""
         return "flat"
 
     @property
     def count(self) -> int:
+        """How many rows."""
         return int(self.vectors.shape[0])
 
     @property
     def dimension(self) -> int:
+        """How many numbers a row."""
         return int(self.vectors.shape[1])
 
     @property
     def efforts(self) -> tuple[int, ...]:
+        """Nothing to choose: `(0,)`."""
         return (0,)
 
     @property
     def nbytes(self) -> dict[str, int]:
+        """`hot`: what every search touches at random; `cold`: what may stay on disk."""
         hot = self.codes.nbytes + self.factors.nbytes + self.errors.nbytes + self.radii.nbytes
         return {"hot": hot, "cold": self.vectors.nbytes}
 

@@ -64,26 +64,32 @@ class GraphIndex:
 
     @property
     def kind(self) -> str:
+        """Always `graph`."""
         return "graph"
 
     @property
     def count(self) -> int:
+        """How many rows."""
         return self.flat.count
 
     @property
     def dimension(self) -> int:
+        """How many numbers a row."""
         return self.flat.dimension
 
     @property
     def metric(self) -> MetricName:
+        """`cosine`, `l2` or `dot`."""
         return self.flat.metric
 
     @property
     def efforts(self) -> tuple[int, ...]:
+        """Pool sizes worth sweeping."""
         return EFFORTS
 
     @property
     def nbytes(self) -> dict[str, int]:
+        """`hot`: what every search touches at random; `cold`: what may stay on disk."""
         hot = self.flat.codes.nbytes + self.flat.factors.nbytes + self.neighbours.nbytes
         cold = self.flat.vectors.nbytes + self.flat.errors.nbytes + self.flat.radii.nbytes
         return {"hot": hot, "cold": cold}

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
@@ -111,7 +111,7 @@ class _KernelLocator(_CacheLocator):  # type: ignore[misc]  # numba is untyped
 
 
 class _KernelCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]  # numba is untyped
-    _locator_classes = [_KernelLocator]
+    _locator_classes: ClassVar[list[type[_CacheLocator]]] = [_KernelLocator]
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]  # numba is untyped
@@ -120,12 +120,14 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba is untyped
     _impl_class = _KernelCacheImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled code, or None when there is none or it cannot be read."""
         try:
             return super().load_overload(sig, target_context)
         except (OSError, EOFError, pickle.UnpicklingError, ValueError, AttributeError, ImportError, IndexError):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the compiled code; where that is impossible this process simply goes on without."""
         try:
             super().save_overload(sig, data)
         except OSError:

@@ -65,6 +65,7 @@ def persisted(arrays: Arrays, name: str, dtype: type[np.generic], shape: tuple[i
     )
     if array.dtype != dtype or not fits or not array.flags.c_contiguous:
         raise IndexArraysError(
-            f"the array {name!r} is {array.dtype}{array.shape} where {np.dtype(dtype)}{shape} is needed; rebuild the index"
+            f"the array {name!r} is {array.dtype}{array.shape} where {np.dtype(dtype)}{shape} is needed; "
+            "rebuild the index"
         )
     return array

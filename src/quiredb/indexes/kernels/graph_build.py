@@ -86,14 +86,15 @@ def propose_neighbours(
     none_scores, none_rows, no_mask = np.empty(1, np.float32), np.empty(1, np.int32), np.empty(0, np.uint8)
     kept_codes = np.empty((limit, codes.shape[1]), np.int8)
     scales, squares = factors[:, 1], factors[:, 0]
+    begun = entries[: min(entries.shape[0], inserted)]
     for position in range(nodes.shape[0]):
         node = nodes[position]
         _as_coded(vectors, node, metric, query)
         scale, offset, base, _, _ = encode_query(query, centre, L2, p)
         aside = asides[node] if asides.shape[0] > 0 else np.float32(0.0)
         size, _ = walk(
-            p, scale, offset, base, aside, codes, factors, asides, neighbours, entries[: min(entries.shape[0], inserted)],
-            no_mask, scores, rows, none_scores, none_rows, seen, touched,
+            p, scale, offset, base, aside, codes, factors, asides, neighbours, begun, no_mask,
+            scores, rows, none_scores, none_rows, seen, touched,
         )  # fmt: skip
         for i in range(size):
             rows[i] = max(rows[i], ~rows[i])
@@ -222,7 +223,7 @@ def connect(entries: Any, neighbours: Any, degrees: Any, nearest: Any, reached: 
 
 
 @helper
-def _splice(host: int, node: int, neighbours: Any, degrees: Any) -> None:
+def _splice(host: Any, node: Any, neighbours: Any, degrees: Any) -> None:
     """host -> last becomes host -> node -> last. Only rows of unreached nodes lose an edge."""
     last = neighbours[host, degrees[host] - 1]
     neighbours[host, degrees[host] - 1] = node

@@ -23,14 +23,17 @@ _NEEDED = {"avx512-vnni": ("avx512f", "avx512bw", "avx512vnni"), "avx2": ("avx2"
 
 
 def probe_avx512_vnni(codes: Any, query: Any, blocks: int) -> Any:
+    """`simd.dot_avx512_vnni` by itself."""
     return simd.dot_avx512_vnni(codes.ctypes.data, query.ctypes.data, blocks)
 
 
 def probe_avx2(codes: Any, query: Any, blocks: int) -> Any:
+    """`simd.dot_avx2` by itself."""
     return simd.dot_avx2(codes.ctypes.data, query.ctypes.data, blocks)
 
 
 def probe_portable(codes: Any, query: Any, blocks: int) -> Any:
+    """`simd.dot_portable` by itself."""
     return simd.dot_portable(codes.ctypes.data, query.ctypes.data, blocks)
 
 

@@ -78,7 +78,7 @@ def encode_rows(vectors: Any, metric: int, centre: Any, codes: Any, factors: Any
             y[i] = np.float64(vectors[row, i]) / norm - np.float64(centre[i])
             largest = max(largest, abs(y[i]))
             squared += y[i] * y[i]
-        scale = np.float64(np.float32(largest / 127.5))
+        scale: float = np.float64(np.float32(largest / 127.5))
         if scale < SMALLEST_SCALE:
             scale = 0.0
         residue = 0.0
@@ -111,9 +111,8 @@ def encode_query(query: Any, centre: Any, metric: int, p: Any) -> tuple[float, i
     dimension = query.shape[0]
     norm = 1.0
     if metric == COSINE:
-        norm = query_norm(query.ctypes.data, dimension)
-        if norm == 0.0:
-            norm = 1.0
+        length = query_norm(query.ctypes.data, dimension)
+        norm = length if length > 0.0 else 1.0
     largest = 0.0
     base = 0.0
     for i in range(dimension):
@@ -126,7 +125,8 @@ def encode_query(query: Any, centre: Any, metric: int, p: Any) -> tuple[float, i
             base -= x * c
         largest = max(largest, abs(x))
     scale = largest / 127.0
-    total, coded, residue = 0, 0.0, 0.0
+    total: Any = 0
+    coded, residue = 0.0, 0.0
     for i in range(dimension):
         x = np.float64(query[i]) / norm
         if metric == L2:
@@ -140,11 +140,11 @@ def encode_query(query: Any, centre: Any, metric: int, p: Any) -> tuple[float, i
     for i in range(dimension, p.shape[0]):
         p[i] = 0
     doubled = 2.0 if metric == L2 else 1.0
-    length = doubled * scale * np.sqrt(coded) * ROUNDED_UP
-    return scale, 255 * total, base, length, doubled * np.sqrt(residue) * ROUNDED_UP
+    coded_length = doubled * scale * np.sqrt(coded) * ROUNDED_UP
+    return scale, 255 * total, base, coded_length, doubled * np.sqrt(residue) * ROUNDED_UP
 
 
 @helper
-def twice_signed(dot: int, offset: int) -> int:
+def twice_signed(dot: Any, offset: Any) -> Any:
     """`2 I - 255 sum p`, exactly."""
     return 2 * np.int64(dot) - offset

@@ -9,7 +9,7 @@ from quiredb.indexes.kernels.simd import move_bytes
 
 
 @helper
-def insert_ranked(distances: Any, rows: Any, size: int, capacity: int, distance: float, row: int) -> int:
+def insert_ranked(distances: Any, rows: Any, size: int, capacity: int, distance: Any, row: Any) -> int:
     """Insert into the first `size` entries, ordered by (distance, row); drop the last when full. Returns the size."""
     if size == capacity:
         last = distances[size - 1]

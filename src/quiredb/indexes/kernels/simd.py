@@ -111,25 +111,25 @@ def _portable_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any
     return total
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def dot_avx512_vnni(typing_context: Any, codes: Any, query: Any, blocks: Any) -> Any:
     """Sum of u8 codes times s8 query over whole blocks, as int32 (`vpdpbusd`, 64 products an instruction)."""
     return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(_vnni_step, 16)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def dot_avx2(typing_context: Any, codes: Any, query: Any, blocks: Any) -> Any:
     """The same by `vpmaddwd` on AVX2."""
     return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(_avx2_step, 8)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def dot_portable(typing_context: Any, codes: Any, query: Any, blocks: Any) -> Any:
     """The same in generic vectors, for whatever CPU LLVM knows."""
     return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(_portable_step, 8)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
     """Ask for `lines` 64-byte cache lines from `address` on. Never faults."""
 
@@ -148,7 +148,7 @@ def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
     return types.void(types.uintp, types.intp), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def move_bytes(typing_context: Any, target: Any, source: Any, size: Any) -> Any:
     """`memmove`: the ranges may overlap."""
 
@@ -206,7 +206,7 @@ def _float_sums(body: Any, outputs: int) -> Any:
     return generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def dot_and_norm(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
     """`(<q, x>, <x, x>)` of two float32 rows, accumulated in float64 (products of float32 are exact there)."""
 
@@ -216,7 +216,7 @@ def dot_and_norm(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
     return types.UniTuple(types.float64, 2)(types.uintp, types.uintp, types.intp), _float_sums(body, 2)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def squared_distance(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
     """`|q - x|^2` of two float32 rows: differences, squares and sums in float64."""
 
