@@ -1,0 +1,1 @@
+"""The command `quire`: a server to start, and a client for people and scripts."""

@@ -1,0 +1,48 @@
+"""The entry point of `quire`."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from quiredb.cli.exit_codes import ExitCode
+from quiredb.cli.failures import REPORTED, failure_of
+from quiredb.cli.lazy_group import LazyCommand, LazyGroup
+
+COMMANDS = {
+    "serve": LazyCommand("quiredb.cli.serve:serve", "Start a server on a data folder."),
+    "libraries": LazyCommand("quiredb.cli.libraries:libraries", "List, create and delete libraries."),
+    "import": LazyCommand("quiredb.cli.transfer:import_file", "Write documents and chunks from NDJSON to a library."),
+    "export": LazyCommand("quiredb.cli.transfer:export_library", "Write a library as NDJSON."),
+    "search": LazyCommand("quiredb.cli.search:search", "Find the chunks nearest to a text or a vector."),
+    "stats": LazyCommand("quiredb.cli.stats:stats", "Show counts, sizes and the index of a library."),
+    "check": LazyCommand("quiredb.cli.check:check", "Check a data folder for damage, without a server."),
+    "warmup": LazyCommand("quiredb.cli.warmup:warmup", "Compile the search kernels into the cache, and test them."),
+    "version": LazyCommand("quiredb.cli.version:version", "Show what is installed."),
+}
+
+
+@click.command(cls=LazyGroup, lazy_commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+def quire() -> None:
+    """Quire, a vector database.
+
+    Commands that work on libraries speak to a server (--url, or QUIRE_URL), or open a data folder themselves (--data).
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `quire` with these arguments, by default those of the process; returns the exit code."""
+    try:
+        code = quire.main(args=arguments, prog_name="quire", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # so that nothing is flushed at exit
+        return ExitCode.OUTPUT_CLOSED
+    except REPORTED as error:
+        failure = failure_of(error)
+        failure.show()
+        return failure.exit_code
+    return code if isinstance(code, int) else ExitCode.OK

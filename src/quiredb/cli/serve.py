@@ -1,0 +1,144 @@
+"""`quire serve`: the server, until a signal ends it."""
+
+import dataclasses
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from quiredb.cli.exit_codes import ExitCode
+from quiredb.cli.failures import CommandFailed
+from quiredb.domain.errors import FormatUnsupported, ValidationFailed
+from quiredb.settings import Settings, is_loopback
+
+_GRACE_SECONDS = 20
+_BACKLOG = 2048
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+@click.command()
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="[env: QUIRE_DATA]")
+@click.option("--host", help="Address to listen on [env: QUIRE_HOST; default 127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="[env: QUIRE_PORT or PORT; default 7333; 0: any free one]")
+@click.option(
+    "--embedders",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Which embedding providers libraries may use [env: QUIRE_EMBEDDERS].",
+)
+@click.option(
+    "--allow-open", is_flag=True, help="Serve other machines although there are no keys [env: QUIRE_ALLOW_OPEN=1]."
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def serve(
+    *, data: Path | None, host: str | None, port: int | None, embedders: Path | None, allow_open: bool, log_level: str
+) -> int:
+    """Serve the libraries of a data folder over HTTP."""
+    settings = _settings(data=data, host=host, port=port, embedders=embedders, allow_open=allow_open or None)
+    _refuse_strangers(settings)
+    _log(log_level)
+    with _listening(settings) as listener:
+        click.echo(f"opening the data folder {settings.data}")
+        try:
+            app = import_module("quiredb.app").build(settings, progress=click.echo)
+        except (ValidationFailed, FormatUnsupported) as error:
+            raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
+        return _run(app, listener, settings)
+
+
+def _settings(**given: Any) -> Settings:
+    """The environment's settings, with what the command line says instead."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except ValueError as error:
+        raise CommandFailed(
+            f"a QUIRE_ variable in the environment is not valid: {error}", exit_code=ExitCode.CONFIGURATION
+        ) from error
+    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def _refuse_strangers(settings: Settings) -> None:
+    if settings.allow_open or is_loopback(settings.host):
+        return
+    raise CommandFailed(
+        f"{settings.host} can be reached from other machines, and this server asks nobody for a key",
+        "listen on 127.0.0.1, or say --allow-open (QUIRE_ALLOW_OPEN=1) if something in front of it keeps strangers out",
+        ExitCode.CONFIGURATION,
+    )
+
+
+def _log(level: str) -> None:
+    """One line for each event, to stderr; uvicorn's own lines would only repeat ours."""
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for chatty in ("httpx", "httpcore", "numba"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """The bound socket. It is taken before anything slow happens, so that a taken port is said at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise CommandFailed(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", "choose another one with --port"
+        ) from error
+    with listener:
+        yield listener
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Says when it listens, which is once the application's start-up has been passed."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then announce."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = _AnnouncingServer(config, lambda: click.echo(f"listening on {address}"))
+    for ending in _ENDING:
+        signal.signal(
+            ending, _ignore
+        )  # uvicorn raises the signal again when it is done: that must not look like a crash
+    server.run(sockets=[listener])
+    if not server.started:
+        raise CommandFailed("the server could not start; its log above says why")
+    click.echo("stopped")
+    return ExitCode.OK
+
+
+def _ignore(_signal: int, _frame: object) -> None:
+    """What is left to do for a signal after an orderly end."""
