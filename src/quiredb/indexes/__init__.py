@@ -7,7 +7,7 @@ from quiredb.indexes.contract import (
     MetricName,
     VectorIndex,
 )
-from quiredb.indexes.effort import effort_curve
+from quiredb.indexes.curve import effort_curve
 from quiredb.indexes.exact import exact_distances, exact_scan
 from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
 from quiredb.indexes.graph import GraphIndex, open_graph
