@@ -1,0 +1,58 @@
+"""The HTTP application, put together."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from quiredb.api.cursors import CursorSigner
+from quiredb.api.dependencies import Services
+from quiredb.api.metrics import Metrics
+from quiredb.api.middleware.internal_errors import InternalErrors
+from quiredb.api.middleware.observation import Observation
+from quiredb.api.middleware.request_identity import RequestIdentity
+from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
+from quiredb.api.problems import add_problem_handlers
+from quiredb.api.routers import chunks, documents, indexing, libraries, search, server, transfer
+from quiredb.api.settings import ApiSettings
+
+API_VERSION = "1"
+ROUTERS = (
+    search.router,
+    chunks.router,
+    documents.router,
+    libraries.router,
+    transfer.router,
+    indexing.router,
+    server.router,
+)
+"""The most used first: routes are tried in order."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_api(services: Services, settings: ApiSettings, lifespan: Lifespan | None = None) -> FastAPI:
+    """The application that answers the REST contract with these services."""
+    metrics = Metrics(services.health.libraries, services.health.version, settings.metric_libraries_max)
+    app = FastAPI(
+        title=TITLE,
+        version=API_VERSION,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        middleware=[Middleware(RequestIdentity), Middleware(Observation, metrics), Middleware(InternalErrors)],
+    )
+    app.state.services = services
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.cursors = CursorSigner(settings.secret)
+    app.state.import_slots = CapacityLimiter(settings.imports_at_once_max)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
+    add_problem_handlers(app)
+    app.state.description = as_text(described(app))
+    return app

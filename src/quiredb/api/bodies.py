@@ -1,0 +1,128 @@
+"""Routes that read their body strictly: media type, size, JSON and model, before FastAPI sees it.
+
+The model is built here, large bodies in a worker thread, and handed to FastAPI as the parsed body, so that handlers
+and OpenAPI stay plain FastAPI.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quiredb.api.errors import UnsupportedMediaType
+from quiredb.api.schemas.base import validate
+from quiredb.api.settings import ApiSettings
+from quiredb.api.strict_json import decode_object
+from quiredb.domain.errors import TooLarge, ValidationFailed
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+NDJSON = "application/x-ndjson"
+_THREAD_FROM_BYTES = 32 * 1024
+_NAME_CHARACTERS_SHOWN = 64
+
+Body = TypeVar("Body", bound=BaseModel)
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class DecodedRequest(Request):
+    """A request whose body was read and decoded already."""
+
+    def __init__(self, request: Request, raw: bytes, model: BaseModel) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = raw
+        self._model = model
+
+    async def json(self) -> Any:
+        """The validated model; FastAPI takes an instance as it is."""
+        return self._model
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses unknown query parameters and reads its body strictly."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler behind the checks."""
+        handle = super().get_route_handler()
+        parameters = frozenset(
+            field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, params.Query)
+        )
+        decode = _decoder(self)
+
+        async def strict(request: Request) -> Response:
+            _check_parameters(request, parameters)
+            return await handle(request if decode is None else await decode(request))
+
+        return strict
+
+
+def _decoder(route: APIRoute) -> Callable[[Request], Coroutine[Any, Any, Request]] | None:
+    """What reads the body of a route, or None when it has none."""
+    if route.body_field is None:
+        return None
+    field = route.body_field.field_info
+    assert isinstance(field, params.Body)
+    model = field.annotation
+    assert isinstance(model, type) and issubclass(model, BaseModel), f"{route.path}: the body is one Pydantic model"
+    accepted = {JSON, field.media_type}
+
+    async def decode(request: Request) -> Request:
+        check_media_type(request, accepted)
+        settings: ApiSettings = request.app.state.settings
+        raw = await _read(request, settings.body_bytes_max)
+        if len(raw) < _THREAD_FROM_BYTES:
+            return DecodedRequest(request, raw, _build(model, raw))
+        return DecodedRequest(request, raw, await run_in_threadpool(_build, model, raw))
+
+    return decode
+
+
+def _build(model: type[Body], raw: bytes) -> Body:
+    return validate(model, decode_object(raw))
+
+
+def check_media_type(request: Request, accepted: set[str]) -> None:
+    """Refuse other content types (a parameter such as charset=utf-8 is fine) and every content encoding.
+
+    Raises:
+        UnsupportedMediaType: with what is accepted.
+    """
+    given, _, parameters = request.headers.get("content-type", "").partition(";")
+    if given.strip().lower() not in accepted:
+        raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(sorted(accepted))}.")
+    if parameters and parameters.strip().lower().replace('"', "") not in {"", "charset=utf-8"}:
+        raise UnsupportedMediaType("The only charset is utf-8.")
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("Send the body without a Content-Encoding.")
+
+
+async def _read(request: Request, bytes_max: int) -> bytes:
+    """The whole body, refused before it is buffered when it says or shows that it is too large."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > bytes_max:
+        raise _too_large(bytes_max)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(f"A body has at most {bytes_max} bytes. Split it, or use the import, which has no such limit.")
+
+
+def _check_parameters(request: Request, known: frozenset[str]) -> None:
+    for name in request.query_params:
+        if name not in known:
+            shown = name[:_NAME_CHARACTERS_SHOWN].replace("~", "~0").replace("/", "~1")
+            raise ValidationFailed.at(f"/query/{shown}", "unknown-parameter", "There is no such parameter here.")

@@ -1,0 +1,113 @@
+"""Which status an error has, and the errors that only HTTP knows.
+
+One table feeds the exception handler and the `responses` of every operation in OpenAPI.
+"""
+
+from dataclasses import dataclass
+
+from quiredb.domain import errors as domain
+from quiredb.domain.errors import QuireError
+
+
+class BadRequest(QuireError):
+    """A header that cannot be understood."""
+
+    code = "bad-request"
+
+
+class MalformedJson(QuireError):
+    """Bytes that are not strict JSON: not UTF-8, a byte order mark, NaN, a duplicate key, too deep, or broken."""
+
+    code = "malformed-json"
+
+
+class UnsupportedMediaType(QuireError):
+    """A content type or content encoding that the operation does not take."""
+
+    code = "unsupported-media-type"
+
+
+class RouteNotFound(QuireError):
+    """No such path. The detail does not repeat it."""
+
+    code = "not-found"
+
+
+class MethodNotAllowed(QuireError):
+    """The path exists, but not with this method; `allowed` are those that it has."""
+
+    code = "method-not-allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"This path answers {', '.join(allowed)}.")
+        self.allowed = allowed
+
+
+class Internal(QuireError):
+    """A bug of the server. The cause is in its log under the request id."""
+
+    code = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """How a class of errors is answered."""
+
+    error: type[QuireError]
+    status: int
+    title: str
+    meaning: str
+
+    @property
+    def code(self) -> str:
+        """The stable machine word."""
+        return self.error.code
+
+
+KINDS: tuple[ErrorKind, ...] = (
+    ErrorKind(BadRequest, 400, "Bad request", "A header is malformed."),
+    ErrorKind(MalformedJson, 400, "Malformed JSON", "The body is not strict JSON in UTF-8."),
+    ErrorKind(domain.NotFound, 404, "Not found", "The library, document, chunk or job does not exist."),
+    ErrorKind(RouteNotFound, 404, "Not found", "The path does not exist."),
+    ErrorKind(MethodNotAllowed, 405, "Method not allowed", "The path exists; `Allow` lists its methods."),
+    ErrorKind(domain.Conflict, 409, "Conflict", "The present state does not allow the change."),
+    ErrorKind(domain.JobCancelled, 409, "Job cancelled", "The work was cancelled by its owner."),
+    ErrorKind(
+        domain.PreconditionFailed, 412, "Precondition failed", "If-Match or If-None-Match does not hold; read again."
+    ),
+    ErrorKind(domain.TooLarge, 413, "Too large", "The request exceeds a limit of /v1/limits; split it."),
+    ErrorKind(UnsupportedMediaType, 415, "Unsupported media type", "Wrong Content-Type, or a Content-Encoding."),
+    ErrorKind(domain.ValidationFailed, 422, "Invalid input", "The request is impossible; `errors` says where and why."),
+    ErrorKind(
+        domain.IdempotencyKeyReused, 422, "Idempotency key reused", "The key was used before with another request."
+    ),
+    ErrorKind(
+        domain.EmbedderNotConfigured, 422, "Embedder not configured", "The server has no such provider, model or key."
+    ),
+    ErrorKind(Internal, 500, "Internal error", "A bug; report it with the request id."),
+    ErrorKind(domain.StorageFailed, 500, "Storage failed", "The disk failed; the write was not acknowledged."),
+    ErrorKind(domain.DataDamaged, 500, "Data damaged", "Stored bytes do not match their checksum; run `quire check`."),
+    ErrorKind(domain.EmbeddingFailed, 502, "Embedding failed", "The embedding provider failed; nothing was written."),
+    ErrorKind(domain.Unavailable, 503, "Unavailable", "Starting, closing or overloaded; try again."),
+    ErrorKind(domain.ReplicaBehind, 503, "Replica behind", "This node has not reached X-Quire-Min-Position yet."),
+    ErrorKind(domain.FolderInUse, 503, "Folder in use", "Another process holds the data folder."),
+    ErrorKind(domain.FormatUnsupported, 503, "Format unsupported", "The data folder belongs to a newer program."),
+    ErrorKind(domain.StorageFull, 507, "Storage full", "No space is left; reads go on."),
+)
+"""Every error that the API answers with, by status."""
+
+_BY_CLASS = {kind.error: kind for kind in KINDS}
+_INTERNAL = _BY_CLASS[Internal]
+
+
+def kind_of(error: QuireError) -> ErrorKind:
+    """How an error is answered: by the nearest class of its ancestry that the table lists."""
+    for ancestor in type(error).__mro__:
+        if ancestor in _BY_CLASS:
+            return _BY_CLASS[ancestor]
+    return _INTERNAL
+
+
+def kinds_with(status: int) -> tuple[ErrorKind, ...]:
+    """All kinds that answer with one status."""
+    return tuple(kind for kind in KINDS if kind.status == status)

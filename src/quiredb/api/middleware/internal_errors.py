@@ -1,0 +1,39 @@
+"""The last resort: a bug becomes a logged 500, and the connection lives on."""
+
+import logging
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from quiredb.api.problems import internal_error
+
+_log = logging.getLogger("quiredb.api")
+
+
+class InternalErrors:
+    """Answers 500 for exceptions that nobody expected. After the answer has begun, it can only break off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except ClientDisconnect:
+            _log.info("request %s: the client went away", scope["state"]["request_id"])
+        except Exception:  # the one place where any exception is a bug to report, not to hide
+            _log.exception("request %s failed", scope["state"]["request_id"])
+            if started:
+                raise
+            await internal_error(scope)(scope, receive, send)

@@ -1,0 +1,34 @@
+"""An id for every request: the caller's, where it is safe to repeat, or one made here."""
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from quiredb.domain.identifiers import new_identifier
+
+HEADER = "X-Request-Id"
+_SAFE = re.compile(r"[A-Za-z0-9._\-]{8,64}\Z")
+
+
+class RequestIdentity:
+    """Puts the id into `scope["state"]["request_id"]` and into the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        identifier = given if _SAFE.match(given) else new_identifier()
+        scope.setdefault("state", {})["request_id"] = identifier
+
+        async def send_identified(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = identifier
+            await send(message)
+
+        await self._app(scope, receive, send_identified)

@@ -1,0 +1,87 @@
+"""Probes, versions, metrics, limits and the description of the API itself."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from quiredb.api.answers import JsonAnswer, answer
+from quiredb.api.bodies import StrictRoute
+from quiredb.api.dependencies import ServicesDependency, SettingsDependency
+from quiredb.api.openapi import problems
+from quiredb.api.schemas.search import RECALL_QUERIES_MAX
+from quiredb.api.schemas.server import AliveAnswer, LimitsAnswer, ReadyAnswer, VersionAnswer, ready_answer
+from quiredb.api.settings import ApiSettings
+from quiredb.api.strict_json import DEPTH_MAX
+from quiredb.domain import limits
+
+router = APIRouter(tags=["server"], route_class=StrictRoute)
+
+
+@router.get("/livez", operation_id="get_alive", summary="Is the process alive?", response_model=AliveAnswer)
+def get_alive() -> JsonAnswer:
+    """Answers 200 whenever the process answers at all; touches no disk."""
+    return answer({"status": "alive"})
+
+
+@router.get(
+    "/readyz",
+    operation_id="get_ready",
+    summary="Can it serve?",
+    response_model=ReadyAnswer,
+    responses={503: {"model": ReadyAnswer, "description": "Not yet; `checks` says what is missing."}},
+)
+def get_ready(services: ServicesDependency) -> JsonAnswer:
+    """Answers 200 when every check holds, 503 otherwise; the body is the same."""
+    report = ready_answer(services.health.ready())
+    return answer(report, status=200 if report["status"] == "ready" else 503)
+
+
+@router.get("/version", operation_id="get_version", summary="Versions", response_model=VersionAnswer)
+def get_version(services: ServicesDependency) -> JsonAnswer:
+    """Versions of the program, the API and the data folder, and the level of the search kernels."""
+    return answer(services.health.version())
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Metrics"}},
+)
+def get_metrics(request: Request) -> Response:
+    """Counters and gauges in Prometheus' text format."""
+    return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get(
+    "/v1/limits",
+    operation_id="get_limits",
+    summary="Limits",
+    response_model=LimitsAnswer,
+    responses=problems(),
+)
+def get_limits(settings: SettingsDependency) -> JsonAnswer:
+    """The largest sizes and counts that the server takes."""
+    return answer(published_limits(settings))
+
+
+@router.get("/openapi.json", operation_id="get_openapi", summary="This description", response_model=dict[str, Any])
+def get_openapi(request: Request) -> Response:
+    """The OpenAPI document of this server."""
+    return Response(request.app.state.description, media_type="application/json")
+
+
+def published_limits(settings: ApiSettings) -> dict[str, int]:
+    """Every limit by its name in lower case."""
+    domain = {name.lower(): value for name, value in vars(limits).items() if name.isupper()}
+    return {
+        **domain,
+        "body_bytes_max": settings.body_bytes_max,
+        "import_line_bytes_max": settings.import_line_bytes_max,
+        "json_depth_max": DEPTH_MAX,
+        "recall_queries_max": RECALL_QUERIES_MAX,
+        "wait_ms_max": int(settings.wait_seconds_max * 1000),
+    }

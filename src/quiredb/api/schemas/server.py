@@ -1,0 +1,77 @@
+"""What the server says about itself."""
+
+from typing_extensions import TypedDict
+
+from quiredb.domain.reading import Check
+
+
+class AliveAnswer(TypedDict):
+    """The process answers."""
+
+    status: str
+
+
+class CheckAnswer(TypedDict):
+    """One condition of readiness."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ReadyAnswer(TypedDict):
+    """Whether requests can be served now, and what is missing."""
+
+    status: str
+    checks: list[CheckAnswer]
+
+
+class VersionAnswer(TypedDict):
+    """Versions of the program, the contract and the data folder, and the processor level of the search kernels."""
+
+    version: str
+    api: str
+    format: str
+    kernels: str
+
+
+class LimitsAnswer(TypedDict):
+    """The largest sizes and counts that the server takes; the unit is in the name."""
+
+    id_characters_max: int
+    dimension_max: int
+    text_bytes_max: int
+    chunks_per_document_max: int
+    chunk_position_max: int
+    batch_operations_max: int
+    search_batch_max: int
+    search_k_max: int
+    list_limit_default: int
+    list_limit_max: int
+    string_field_characters_max: int
+    tags_max: int
+    tag_characters_max: int
+    attributes_max: int
+    attribute_name_characters_max: int
+    attribute_list_max: int
+    metadata_bytes_max: int
+    number_magnitude_max: int
+    filter_depth_max: int
+    filter_conditions_max: int
+    filter_values_max: int
+    errors_reported_max: int
+    idempotency_key_characters_max: int
+    idempotency_hours: int
+    body_bytes_max: int
+    import_line_bytes_max: int
+    json_depth_max: int
+    recall_queries_max: int
+    wait_ms_max: int
+
+
+def ready_answer(checks: list[Check]) -> ReadyAnswer:
+    """The readiness report."""
+    return {
+        "status": "ready" if all(check.ok for check in checks) else "starting",
+        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks],
+    }

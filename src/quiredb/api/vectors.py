@@ -1,0 +1,104 @@
+"""Vectors on the wire: arrays of numbers or base64, little-endian float32 inside."""
+
+import base64
+import binascii
+import sys
+from array import array
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from quiredb.api.schemas.base import located_error
+from quiredb.domain.chunk import EMBEDDING_COMPONENT_BYTES, Embedding
+from quiredb.domain.limits import DIMENSION_MAX
+
+_WIRE_TYPES: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
+_NUMBERS = {int, float}
+
+VECTOR_SCHEMA: dict[str, Any] = {
+    "title": "Vector",
+    "description": "Numbers, or base64 of little-endian float32 (`f32`) or float16 (`f16`) components.",
+    "oneOf": [
+        {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": DIMENSION_MAX},
+        {
+            "type": "object",
+            "properties": {
+                "b64": {"type": "string", "contentEncoding": "base64"},
+                "dtype": {"type": "string", "enum": list(_WIRE_TYPES)},
+            },
+            "required": ["b64", "dtype"],
+            "additionalProperties": False,
+        },
+    ],
+    "examples": [[0.12, -0.5, 0.86], {"b64": "AACAPwAAAEA=", "dtype": "f32"}],
+}
+
+
+def decode_vector(value: object) -> Embedding:
+    """The components of a vector as float32 bytes. Its dimension is judged by who knows the library.
+
+    Raises:
+        PydanticCustomError: it is no vector, is too long or empty, or has a component that float32 cannot hold.
+    """
+    if isinstance(value, list):
+        return _from_numbers(value)
+    if isinstance(value, dict):
+        return _from_base64(value)
+    raise PydanticCustomError("vector", "A vector is an array of numbers or an object with b64 and dtype.")
+
+
+def _from_numbers(values: list[Any]) -> Embedding:
+    _check_length(len(values))
+    if not set(map(type, values)) <= _NUMBERS:
+        index = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
+        raise located_error(f"/{index}", "vector-component", "A component is a number.")
+    packed = array("f", values)
+    _check_finite(np.frombuffer(packed, dtype=np.float32))
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def _from_base64(value: dict[str, Any]) -> Embedding:
+    text, dtype = value.get("b64"), _WIRE_TYPES.get(str(value.get("dtype")))
+    if dtype is None or not isinstance(text, str) or len(value) != 2:
+        raise PydanticCustomError("vector", "A base64 vector has exactly the members b64 and dtype (f32 or f16).")
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise located_error("/b64", "vector-base64", "This is not base64.") from None
+    if len(data) % dtype.itemsize:
+        raise located_error("/b64", "vector-base64", f"Components of {dtype.itemsize} bytes do not fill the data.")
+    _check_length(len(data) // dtype.itemsize)
+    components = np.frombuffer(data, dtype=dtype)
+    _check_finite(components)
+    return data if dtype.itemsize == EMBEDDING_COMPONENT_BYTES else components.astype("<f4").tobytes()
+
+
+def _check_length(length: int) -> None:
+    if not 1 <= length <= DIMENSION_MAX:
+        raise PydanticCustomError("vector-length", f"A vector has 1 to {DIMENSION_MAX} components.")
+
+
+def _check_finite(components: NDArray[Any]) -> None:
+    finite = np.isfinite(components)
+    if not finite.all():
+        index = int(finite.argmin())
+        raise located_error(f"/{index}", "vector-component", "A component is a finite float32 number.")
+
+
+Vector: TypeAlias = Annotated[bytes, PlainValidator(decode_vector), WithJsonSchema(VECTOR_SCHEMA)]
+"""A vector of a request; after validation, a domain `Embedding`."""
+
+VectorAnswer: TypeAlias = Annotated[Any, WithJsonSchema(VECTOR_SCHEMA)]
+"""A vector of an answer: a float32 array (which orjson writes as numbers) or the base64 form."""
+
+
+def encode_vector(embedding: Embedding, *, b64: bool) -> VectorAnswer:
+    """A vector as the answer shows it."""
+    if b64:
+        return {"b64": base64.b64encode(embedding).decode("ascii"), "dtype": "f32"}
+    return np.frombuffer(embedding, dtype="<f4")
