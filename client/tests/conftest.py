@@ -56,7 +56,7 @@ class FakeServer:
     def import_lines(self, request: httpx.Request) -> httpx.Response:
         if len(request.content) > self.largest_body:
             return problem(413, "too-large")
-        errors = []
+        errors = []  # told in no useful order, as the contract allows
         with self.lock:
             for number, raw in enumerate(request.content.splitlines(), start=1):
                 item = line_or_none(raw)
@@ -66,6 +66,7 @@ class FakeServer:
                     self.written.append(item)
             self.position += 1
             position = self.position
+        errors.reverse()
         answer = {"failed": len(errors), "errors": errors[: self.errors_told]}
         return httpx.Response(200, json=answer, headers={"x-quire-position": str(position)})
 

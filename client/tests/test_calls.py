@@ -79,7 +79,7 @@ def test_vectors_of_every_kind_are_sent_as_float32(server, client, vector) -> No
 def test_embeddings_come_back_as_float32_arrays(server, client, wire) -> None:
     server.route("GET", f"{PAPERS}/chunks/c", {**CHUNK, "embedding": wire})
     embedding = client.library("papers").chunks.get("c", include=["embedding"]).embedding
-    assert server.requests[-1].url.params["include"] == "embedding"
+    assert dict(server.requests[-1].url.params) == {"include": "embedding", "vector_encoding": "b64"}
     assert embedding.dtype == np.float32
     np.testing.assert_array_equal(embedding, VECTOR)
 
@@ -173,9 +173,9 @@ def test_count_delete_stats_index_and_recall(server, client) -> None:
     library = client.library("papers")
     server.route("POST", f"{PAPERS}/count", {"count": 12, "position": 5})
     assert library.count(F.page > 1) == 12
-    server.route("POST", f"{PAPERS}/chunks/delete", {"count": 3, "position": 6})
+    server.route("POST", f"{PAPERS}/chunks/delete", {"matched": 3, "deleted": 0, "position": 6})
     report = library.delete_where(F.page > 1, dry_run=True)
-    assert (report.count, report.dry_run) == (3, True)
+    assert (report.matched, report.deleted) == (3, 0)
     assert server.sent() == {"filter": {"page": {"gt": 1}}, "dry_run": True}
     assert "idempotency-key" in server.requests[-1].headers
     server.route("GET", f"{PAPERS}/stats", {"chunk_count": 2, "unheard_of": 1})

@@ -48,7 +48,11 @@ def test_lists_fetch_page_after_page_and_only_when_asked(server, client) -> None
     assert len(server.requests) == 1
     assert [chunk.id for chunk in chunks] == [f"c{number}" for number in range(10)]
     assert [len(page.items) for page in chunks.pages()] == [4, 4, 2]
-    assert server.sent() == {"filter": {"page": {"eq": 3}}, "include": ["embedding"]}
+    assert server.sent() == {
+        "filter": {"page": {"eq": 3}},
+        "include": ["embedding"],
+        "vector_encoding": "b64",
+    }
 
 
 def test_a_limit_ends_a_list_without_fetching_more(server, client) -> None:
@@ -119,9 +123,10 @@ def test_a_job_is_waited_for_until_it_ends(server, client) -> None:
 def test_readiness_is_an_answer_even_when_nobody_answers(server, client, make_problem) -> None:
     server.route("GET", "/readyz", {"checks": [{"name": "kernels"}]})
     assert client.ready()
-    server.script(make_problem(503, "starting", checks=[{"name": "kernels", "ok": False}]))
+    check = {"name": "kernels", "ok": False, "detail": "compiling"}
+    server.script(httpx.Response(503, json={"status": "starting", "checks": [check]}))
     assert not (readiness := client.ready())
-    assert (readiness.checks[0]["name"], readiness.reason) == ("kernels", "starting happened")
+    assert (readiness.checks[0]["name"], readiness.reason) == ("kernels", "kernels: compiling")
     server.script(httpx.ConnectError("refused"))
     assert "refused" in (client.ready().reason or "")
     assert len(server.requests) == 3

@@ -67,6 +67,13 @@ def job(body: Json) -> models.Job:
     return _build(models.Job, body)
 
 
+def readiness(body: Json, *, ready: bool, otherwise: str | None = None) -> models.Readiness:
+    """A readiness report; its reason is the checks that do not hold, or `otherwise`."""
+    checks = tuple(check for check in body.get("checks") or () if isinstance(check, dict))
+    missing = "; ".join(f"{check.get('name')}: {check.get('detail')}" for check in checks if not check.get("ok"))
+    return models.Readiness(ready=ready, checks=checks, reason=None if ready else missing or otherwise)
+
+
 def decode_export(line: bytes) -> dict[str, Any]:
     """A line of an export, the embeddings of its chunks as arrays; bulk writes take it back as it is."""
     body = decode(line)

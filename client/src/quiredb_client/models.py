@@ -131,10 +131,10 @@ class RecallReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteReport:
-    """How many chunks a filter matched; they were deleted unless it was a dry run."""
+    """How many chunks a filter matched, and how many were deleted: none in a dry run."""
 
-    count: int
-    dry_run: bool = False
+    matched: int
+    deleted: int
     position: int | None = None
     extra: Extra = field(default_factory=dict, repr=False)
 
@@ -184,7 +184,7 @@ class Job:
     id: str
     state: str
     kind: str | None = None
-    library_id: str | None = None
+    library: str | None = None
     done: int | None = None
     total: int | None = None
     eta: float | None = None
@@ -207,7 +207,7 @@ class Readiness:
     """
 
     ready: bool
-    checks: Any = None
+    checks: tuple[Mapping[str, Any], ...] = ()
     reason: str | None = None
 
     def __bool__(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,23 +27,25 @@ class Outcome:
         self.failed += [_failed(line, code=code, detail=str(error)) for line in lines]
         self.error = error
 
-    def accept(self, lines: Sequence[Line], answer: Mapping[str, Any]) -> Sequence[Line]:
-        """Sort the lines by the import's answer; returns those whose fate it does not tell.
+    def accept(self, lines: Sequence[Line], answer: Mapping[str, Any]) -> list[Sequence[Line]]:
+        """Sort the lines by the import's answer; returns what must be sent again to learn its fate, in pieces.
 
-        The answer counts all failures but lists only the first, so after the last one listed nothing is known
-        unless the list is complete. Lines may be sent again: they carry ids.
+        The answer counts all failures but lists only some, in any order: when the list is not complete, nothing is
+        known of the lines that are not on it. They carry ids, so they may be sent again, in pieces so small that
+        the failures of each should fit its list.
         """
         errors = {error.get("line"): error for error in answer.get("errors") or ()}
         count = int(answer.get("failed", len(errors)))
         if (count and not errors) or not errors.keys() <= set(range(1, len(lines) + 1)):
             raise UnexpectedAnswer(f"the server refused {count} lines without saying which")
-        known = len(lines) if count <= len(errors) else max(errors)
-        for number, line in enumerate(lines[:known], start=1):
-            if number in errors:
-                self.failed.append(_failed(line, **_reason(errors[number])))
-            else:
-                self.written.append(line)
-        return lines[known:]
+        self.failed += [_failed(lines[number - 1], **_reason(error)) for number, error in errors.items()]
+        rest = [line for number, line in enumerate(lines, start=1) if number not in errors]
+        if count <= len(errors):
+            self.written += rest
+            return []
+        pieces = math.ceil(2 * (count - len(errors)) / len(errors))
+        size = max(1, len(rest) // pieces)
+        return [rest[start : start + size] for start in range(0, len(rest), size)]
 
 
 class Tally:

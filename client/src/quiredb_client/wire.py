@@ -79,9 +79,16 @@ def search_body(search: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("recall= asks for a share of the best hits, exact=True for all: give one of them")
     if "vector" in body:
         body["vector"] = encode_vector(body["vector"])
-    if "include" in body:
-        body["include"] = list(body["include"])
-    return body
+    return with_vector_encoding(body)
+
+
+def with_vector_encoding(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body that asks for base64 where it asks for embeddings: shorter than numbers, and quicker to read."""
+    if "include" not in body:
+        return dict(body)
+    include = list(body["include"])
+    encoding = {"vector_encoding": "b64"} if "embedding" in include else {}
+    return {**body, "include": include, **encoding}
 
 
 def batch_bodies(

@@ -9,7 +9,7 @@ from .. import calls, decoding
 from ..calls import Version
 from ..inputs import ChunkMetadata, Include, Vector
 from ..models import BatchReport, Chunk
-from ..wire import chunk_body, given, operation_body
+from ..wire import chunk_body, given, operation_body, with_vector_encoding
 from .pager import AsyncPager
 from .session import AsyncSession
 
@@ -72,7 +72,7 @@ class AsyncDocumentChunks:
 
     async def get(self, id: str, *, include: Include = ()) -> Chunk:
         """One chunk; with `include=["embedding"]` its embedding too."""
-        parameters = {"include": list(include) or None}
+        parameters = _included(include)
         return await self._answer(calls.read("GET", *self._path, id, library=self._library, parameters=parameters))
 
     async def patch(
@@ -104,7 +104,7 @@ class AsyncDocumentChunks:
                 "GET",
                 *self._path,
                 library=self._library,
-                parameters={"include": [*include] or None, "limit": page_size, "cursor": cursor},
+                parameters={**_included(include), "limit": page_size, "cursor": cursor},
             ),
             decoding.chunk,
             limit,
@@ -124,7 +124,7 @@ class AsyncLibraryChunks:
 
     async def get(self, id: str, *, include: Include = ()) -> Chunk:
         """One chunk; with `include=["embedding"]` its embedding too."""
-        call = calls.read("GET", *self._path, id, library=self._library, parameters={"include": list(include) or None})
+        call = calls.read("GET", *self._path, id, library=self._library, parameters=_included(include))
         return decoding.chunk(await self._session.json(call))
 
     async def batch(self, operations: Sequence[Mapping[str, Any]]) -> BatchReport:
@@ -138,3 +138,7 @@ class AsyncLibraryChunks:
         body = {"operations": [operation_body(operation) for operation in operations]}
         call = calls.write("POST", *self._path, "batch", library=self._library, body=body)
         return decoding.batch_report(await self._session.json(call))
+
+
+def _included(include: Include) -> dict[str, str | Sequence[str]]:
+    return dict(with_vector_encoding({"include": include})) if include else {}

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx
 
-from .. import __version__, calls
+from .. import __version__, calls, decoding
 from ..errors import ConnectionFailed, ServerError, Timeout
 from ..models import Readiness
 from ..positions import Positions
@@ -84,8 +84,8 @@ class AsyncClient:
         except (ConnectionFailed, Timeout) as error:
             return Readiness(ready=False, reason=str(error))
         except ServerError as error:
-            return Readiness(ready=False, checks=error.problem.get("checks"), reason=error.detail)
-        return Readiness(ready=True, checks=body.get("checks"))
+            return decoding.readiness(error.problem, ready=False, otherwise=error.detail)
+        return decoding.readiness(body, ready=True)
 
     async def version(self) -> dict[str, Any]:
         """The server's build and format versions."""

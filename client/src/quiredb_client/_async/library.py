@@ -15,7 +15,7 @@ from ..lines import read_lines
 from ..models import Chunk, DeleteReport, ImportReport, RecallReport, SearchResult, Stats
 from ..progress import ProgressOption
 from ..vectors import encode_vectors
-from ..wire import batch_bodies, given, search_body
+from ..wire import batch_bodies, given, search_body, with_vector_encoding
 from . import transfer
 from .bulk import AsyncBulkWriter
 from .chunks import AsyncLibraryChunks
@@ -134,7 +134,7 @@ class AsyncLibraryHandle:
         page_size: int | None = None,
     ) -> AsyncPager[Chunk]:
         """All chunks that match the filter."""
-        body = given(filter=filter, include=include)
+        body = with_vector_encoding(given(filter=filter, include=include))
         return AsyncPager(
             self._session,
             lambda cursor: calls.read(
@@ -160,8 +160,7 @@ class AsyncLibraryHandle:
             library=self.id,
             body={"filter": filter, "dry_run": dry_run},
         )
-        answer = await self._session.json(call)
-        return decoding.delete_report({"dry_run": dry_run, **answer})
+        return decoding.delete_report(await self._session.json(call))
 
     async def stats(self) -> Stats:
         """Counts, sizes, segments, index state, last measured recall."""

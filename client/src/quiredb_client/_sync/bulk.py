@@ -112,7 +112,7 @@ class BulkWriter:
         raise BulkFailed(f"stopped after {written} written items: {failure}", report) from failure
 
     def _send(self, batch: Batch) -> Outcome:
-        """Send a batch: in halves where it is too large, again from where the answer stops telling."""
+        """Send a batch: in halves where it is too large, again in pieces where the answer tells too little."""
         outcome = Outcome()
         waiting: list[Sequence[Line]] = [batch.lines]
         while waiting:
@@ -128,9 +128,7 @@ class BulkWriter:
             except (ApiError, ConnectionFailed, Timeout) as error:
                 outcome.refuse(lines, error)
             else:
-                untold = outcome.accept(lines, answer)
-                if untold:
-                    waiting.append(untold)
+                waiting += reversed(outcome.accept(lines, answer))
         return outcome
 
     def _import(self, lines: Sequence[Line]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from .. import calls, decoding
 from ..calls import Version
 from ..inputs import ChunkMetadata, Include, Vector
 from ..models import BatchReport, Chunk
-from ..wire import chunk_body, given, operation_body
+from ..wire import chunk_body, given, operation_body, with_vector_encoding
 from .pager import Pager
 from .session import Session
 
@@ -71,7 +71,7 @@ class DocumentChunks:
 
     def get(self, id: str, *, include: Include = ()) -> Chunk:
         """One chunk; with `include=["embedding"]` its embedding too."""
-        parameters = {"include": list(include) or None}
+        parameters = _included(include)
         return self._answer(calls.read("GET", *self._path, id, library=self._library, parameters=parameters))
 
     def patch(
@@ -101,7 +101,7 @@ class DocumentChunks:
                 "GET",
                 *self._path,
                 library=self._library,
-                parameters={"include": [*include] or None, "limit": page_size, "cursor": cursor},
+                parameters={**_included(include), "limit": page_size, "cursor": cursor},
             ),
             decoding.chunk,
             limit,
@@ -121,7 +121,7 @@ class LibraryChunks:
 
     def get(self, id: str, *, include: Include = ()) -> Chunk:
         """One chunk; with `include=["embedding"]` its embedding too."""
-        call = calls.read("GET", *self._path, id, library=self._library, parameters={"include": list(include) or None})
+        call = calls.read("GET", *self._path, id, library=self._library, parameters=_included(include))
         return decoding.chunk(self._session.json(call))
 
     def batch(self, operations: Sequence[Mapping[str, Any]]) -> BatchReport:
@@ -135,3 +135,7 @@ class LibraryChunks:
         body = {"operations": [operation_body(operation) for operation in operations]}
         call = calls.write("POST", *self._path, "batch", library=self._library, body=body)
         return decoding.batch_report(self._session.json(call))
+
+
+def _included(include: Include) -> dict[str, str | Sequence[str]]:
+    return dict(with_vector_encoding({"include": include})) if include else {}

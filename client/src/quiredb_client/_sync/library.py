@@ -16,7 +16,7 @@ from ..lines import read_lines
 from ..models import Chunk, DeleteReport, ImportReport, RecallReport, SearchResult, Stats
 from ..progress import ProgressOption
 from ..vectors import encode_vectors
-from ..wire import batch_bodies, given, search_body
+from ..wire import batch_bodies, given, search_body, with_vector_encoding
 from . import transfer
 from .bulk import BulkWriter
 from .chunks import LibraryChunks
@@ -135,7 +135,7 @@ class LibraryHandle:
         page_size: int | None = None,
     ) -> Pager[Chunk]:
         """All chunks that match the filter."""
-        body = given(filter=filter, include=include)
+        body = with_vector_encoding(given(filter=filter, include=include))
         return Pager(
             self._session,
             lambda cursor: calls.read(
@@ -161,8 +161,7 @@ class LibraryHandle:
             library=self.id,
             body={"filter": filter, "dry_run": dry_run},
         )
-        answer = self._session.json(call)
-        return decoding.delete_report({"dry_run": dry_run, **answer})
+        return decoding.delete_report(self._session.json(call))
 
     def stats(self) -> Stats:
         """Counts, sizes, segments, index state, last measured recall."""
