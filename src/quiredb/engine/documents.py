@@ -15,7 +15,9 @@ from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import condition_mask
 from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
 
-DOCUMENTS = RecordKind[Document](Scope.DOCUMENT, document_value, lambda document: tuple(document.metadata.attributes))
+DOCUMENTS: RecordKind[Document] = RecordKind(
+    Scope.DOCUMENT, document_value, lambda document: tuple(document.metadata.attributes)
+)
 _BLOCKS_MAX = 64
 
 

@@ -15,7 +15,7 @@ from quiredb.engine.building import vectors_of
 from quiredb.engine.columns import Mask
 from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
 
-CHUNKS = RecordKind[Chunk](Scope.CHUNK, chunk_value, lambda chunk: tuple(chunk.metadata.attributes))
+CHUNKS: RecordKind[Chunk] = RecordKind(Scope.CHUNK, chunk_value, lambda chunk: tuple(chunk.metadata.attributes))
 
 
 @dataclass(frozen=True, slots=True)
