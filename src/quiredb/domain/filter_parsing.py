@@ -6,7 +6,12 @@ from typing import TypeAlias
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.filter_fields import Field, parse_field
 from quiredb.domain.filters import And, Condition, Filter, Not, Operand, Operator, Or, accepted_kinds
-from quiredb.domain.limits import FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX
+from quiredb.domain.limits import (
+    FILTER_CONDITIONS_MAX,
+    FILTER_DEPTH_MAX,
+    FILTER_VALUES_MAX,
+    NUMBER_MAGNITUDE_MAX,
+)
 from quiredb.domain.metadata import FieldValue, Kind, kind_of
 from quiredb.domain.times import parse_instant
 
@@ -119,6 +124,8 @@ def _value(field: Field, operator: Operator, data: Json, pointer: str) -> FieldV
         raise ValidationFailed.at(pointer, "kind-mismatch", f"{operator} takes strings.")
     if isinstance(data, bool) and operator in _ORDER_OPERATORS:
         raise ValidationFailed.at(pointer, "kind-mismatch", "Booleans have no order.")
+    if isinstance(data, int | float) and not abs(data) <= NUMBER_MAGNITUDE_MAX:
+        raise ValidationFailed.at(pointer, "number-range", "Numbers reach to 2^53 in magnitude.")
     if isinstance(data, str) and field.fixed_kind is not Kind.STRING:
         return parse_instant(data) or data
     return data

@@ -140,8 +140,12 @@ def _icontains(value: FieldValue, operand: Operand) -> bool:
     return isinstance(value, str) and folded in value.casefold()
 
 
-def _contains_each(value: FieldValue, operand: Operand) -> Iterator[bool]:
-    return (_contains(value, item) for item in _several(operand))
+def _contains_any(value: FieldValue, operand: Operand) -> bool:
+    return any(_contains(value, item) for item in _several(operand))
+
+
+def _contains_all(value: FieldValue, operand: Operand) -> bool:
+    return isinstance(value, str | tuple) and all(_contains(value, item) for item in _several(operand))
 
 
 _TESTS: dict[Operator, Callable[..., bool]] = {
@@ -156,8 +160,8 @@ _TESTS: dict[Operator, Callable[..., bool]] = {
     Operator.ICONTAINS: _icontains,
     Operator.STARTS_WITH: lambda value, operand: isinstance(value, str) and value.startswith(operand),
     Operator.ENDS_WITH: lambda value, operand: isinstance(value, str) and value.endswith(operand),
-    Operator.CONTAINS_ANY: lambda value, operand: any(_contains_each(value, operand)),
-    Operator.CONTAINS_ALL: lambda value, operand: all(_contains_each(value, operand)),
+    Operator.CONTAINS_ANY: _contains_any,
+    Operator.CONTAINS_ALL: _contains_all,
 }
 
 
@@ -182,7 +186,7 @@ def check_attribute_kinds(filter_: Filter, kinds: Callable[[Field], frozenset[Ki
         if condition.field.fixed_kind is not None or condition.operator is Operator.EXISTS:
             continue
         found, wanted = kinds(condition.field), accepted_kinds(condition)
-        if found and not found & wanted:
+        if found and wanted and not found & wanted:
             raise ValidationFailed.at(
                 condition.pointer,
                 "kind-mismatch",
@@ -191,7 +195,7 @@ def check_attribute_kinds(filter_: Filter, kinds: Callable[[Field], frozenset[Ki
 
 
 def accepted_kinds(condition: Condition) -> frozenset[Kind]:
-    """The kinds of field value that the condition could ever be true of (EXISTS: all of them)."""
+    """The kinds of field value that the condition compares with (EXISTS: all of them; an empty list: none)."""
     match condition.operator:
         case Operator.EXISTS:
             return frozenset(Kind)
