@@ -71,7 +71,13 @@ class PageTerms:
 
 async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
+    services.health.require_started()
     return services
+
+
+async def _health(request: Request) -> HealthService:
+    services: Services = request.app.state.services
+    return services.health
 
 
 async def _settings(request: Request) -> ApiSettings:
@@ -125,6 +131,7 @@ async def _idempotency(
 
 
 ServicesDependency: TypeAlias = Annotated[Services, Depends(_services)]
+HealthDependency: TypeAlias = Annotated[HealthService, Depends(_health)]
 SettingsDependency: TypeAlias = Annotated[ApiSettings, Depends(_settings)]
 ReadTermsDependency: TypeAlias = Annotated[ReadTerms, Depends(_read_terms)]
 PageTermsDependency: TypeAlias = Annotated[PageTerms, Depends(_page_terms)]

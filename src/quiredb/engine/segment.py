@@ -78,7 +78,9 @@ class SegmentHeader:
 class Segment:
     """Arrays of one segment, perhaps mapped from its file.
 
-    Rows stand in chunk id order, so that ties by place are ties by id. rows: int64[n] row numbers; by_row: int32[n], the places in row order; document_keys: int64[n]; vectors: float32[n, d].
+    Rows stand in chunk id order, so that ties by place are ties by id.
+    rows: int64[n] row numbers; by_row: int32[n], the places in row order; document_keys: int64[n];
+    vectors: float32[n, d].
     """
 
     name: str

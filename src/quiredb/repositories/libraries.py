@@ -34,13 +34,16 @@ class LibraryRepository:
 
     @classmethod
     def open(cls, path: Path) -> "LibraryRepository":
-        """Lock the folder (made when absent), open its libraries, start background work."""
+        """Lock the folder (made when absent) and open its libraries; background work waits for `start`."""
         repository = cls(DataFolder.open(path))
         repository.folder.remove_orphans()
         for library_id, key in repository.folder.catalogue.entries().items():
             repository._open_existing(library_id, key)
-        repository.housekeeping.start()
         return repository
+
+    def start(self) -> None:
+        """Start background work."""
+        self.housekeeping.start()
 
     def close(self) -> None:
         """Stop background work, close every file, unlock the folder."""

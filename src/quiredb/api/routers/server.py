@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from quiredb.api.answers import JsonAnswer, answer
 from quiredb.api.bodies import StrictRoute
-from quiredb.api.dependencies import ServicesDependency, SettingsDependency
+from quiredb.api.dependencies import HealthDependency, SettingsDependency
 from quiredb.api.openapi import problems
 from quiredb.api.schemas.search import RECALL_QUERIES_MAX
 from quiredb.api.schemas.server import AliveAnswer, LimitsAnswer, ReadyAnswer, VersionAnswer, ready_answer
@@ -32,16 +32,16 @@ def get_alive() -> JsonAnswer:
     response_model=ReadyAnswer,
     responses={503: {"model": ReadyAnswer, "description": "Not yet; `checks` says what is missing."}},
 )
-def get_ready(services: ServicesDependency) -> JsonAnswer:
+def get_ready(health: HealthDependency) -> JsonAnswer:
     """Answers 200 when every check holds, 503 otherwise; the body is the same."""
-    report = ready_answer(services.health.ready())
+    report = ready_answer(health.ready())
     return answer(report, status=200 if report["status"] == "ready" else 503)
 
 
 @router.get("/version", operation_id="get_version", summary="Versions", response_model=VersionAnswer)
-def get_version(services: ServicesDependency) -> JsonAnswer:
+def get_version(health: HealthDependency) -> JsonAnswer:
     """Versions of the program, the API and the data folder, and the level of the search kernels."""
-    return answer(services.health.version())
+    return answer(health.version())
 
 
 @router.get(

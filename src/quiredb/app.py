@@ -1,0 +1,126 @@
+"""The composition root: the only place that knows everything."""
+
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+from fastapi import FastAPI
+from quiredb_client import Client
+
+from quiredb.api.application import Lifespan, create_api
+from quiredb.api.dependencies import Services
+from quiredb.api.settings import ApiSettings
+from quiredb.domain.errors import StorageFailed
+from quiredb.embedders.completion import Completion
+from quiredb.embedders.configuration import load_configuration
+from quiredb.embedders.registry import EmbedderRegistry
+from quiredb.indexes.contract import KernelSelfTestError
+from quiredb.indexes.kernels.level import LEVEL
+from quiredb.indexes.warmup import warm_up
+from quiredb.local import ApplicationTransport
+from quiredb.repositories.libraries import LibraryRepository
+from quiredb.services.chunks import ChunkService
+from quiredb.services.documents import DocumentService
+from quiredb.services.health import HealthService
+from quiredb.services.indexing import IndexingService
+from quiredb.services.libraries import LibraryService
+from quiredb.services.search import SearchService
+from quiredb.services.transfer import TransferService
+from quiredb.settings import Settings
+from quiredb.storage.folder import FORMAT_VERSION
+
+_log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+class Instance:
+    """One open data folder with everything that serves it. Close it once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.repository = LibraryRepository.open(settings.data)
+        self.embedders = EmbedderRegistry(load_configuration(settings.embedders, os.environ))
+        self.services = _services(self.repository, self.embedders)
+        self.services.health.starting("loading search kernels")
+        self._api_settings = ApiSettings(
+            secret=self.repository.folder.secret,
+            body_bytes_max=settings.body_bytes_max,
+            import_line_bytes_max=settings.import_line_bytes_max,
+        )
+
+    def api(self, lifespan: Lifespan | None = None) -> FastAPI:
+        """The HTTP application over this instance."""
+        return create_api(self.services, self._api_settings, lifespan)
+
+    def start(self, say: Say) -> None:
+        """Compile or load the kernels and test them, then start background work."""
+        warm_up(lambda name, done, total: self._step(say, name, done, total))
+        self.repository.start()
+        self.services.health.starting(None)
+
+    def close(self) -> None:
+        """Stop background work and release the folder."""
+        self.repository.close()
+        self.embedders.close()
+
+    def _step(self, say: Say, name: str, done: int, total: int) -> None:
+        step = f"search kernels {done}/{total}: {name}"
+        self.services.health.starting(step)
+        say(step)
+
+
+def build(settings: Settings, progress: Say | None = None) -> FastAPI:
+    """The application of a server.
+
+    It answers at once; while the kernels are compiled, data routes say 503 and /readyz says why.
+    """
+    instance = Instance(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        starter = threading.Thread(target=_start, args=(instance, progress or _log.info), name="quire-start")
+        starter.start()
+        yield
+        await anyio.to_thread.run_sync(_stop, instance, starter)
+
+    return instance.api(lifespan)
+
+
+def _start(instance: Instance, say: Say) -> None:
+    try:
+        instance.start(say)
+    except (KernelSelfTestError, StorageFailed) as error:
+        _log.exception("the server cannot start")
+        instance.services.health.starting(f"failed: {error}")
+
+
+def _stop(instance: Instance, starter: threading.Thread) -> None:
+    starter.join()
+    instance.close()
+
+
+def open_client(path: str | Path) -> Client:
+    """A client of a data folder opened in this process, ready to use; closing it closes the folder."""
+    instance = Instance(Settings.from_environment({**os.environ, "QUIRE_DATA": str(path)}))
+    instance.start(_log.debug)
+    transport = ApplicationTransport(instance.api(), instance.close)
+    return Client("http://quire.local", transport=transport, retries=0)
+
+
+def _services(repository: LibraryRepository, embedders: EmbedderRegistry) -> Services:
+    completion = Completion(embedders)
+    versions = {"version": version("quiredb"), "api": "1", "format": str(FORMAT_VERSION), "kernels": LEVEL}
+    return Services(
+        libraries=LibraryService(repository, embedders),
+        documents=DocumentService(repository, completion),
+        chunks=ChunkService(repository, completion),
+        search=SearchService(repository, completion),
+        indexing=IndexingService(repository),
+        transfer=TransferService(repository, completion),
+        health=HealthService(repository, versions),
+    )
