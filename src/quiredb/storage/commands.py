@@ -65,7 +65,7 @@ def apply_command(connection: apsw.Connection, state: LibraryState, command: Com
 
 def _configure(state: LibraryState, command: ConfigureLibrary) -> tuple[LibraryState, Applied]:
     before = state.library
-    _expect(command.expected, before.version, f"The library {before.id!r}")
+    _expect(command.expected, before.version, "library", before.id)
     position = before.position + 1
     library = replace(
         before,
@@ -122,7 +122,7 @@ def _operate(staging: Staging, operation: Operation) -> Outcome:
 def _put_document(staging: Staging, operation: PutDocument) -> Outcome:
     document = staging.documents.get(operation.id)
     created = document is None
-    _expect(operation.expected, None if document is None else document.version, f"The document {operation.id!r}")
+    _expect(operation.expected, None if document is None else document.version, "document", operation.id)
     if document is None:
         document = staging.add_document(operation.id, operation.metadata)
     else:
@@ -162,7 +162,7 @@ def _check_distinct(chunks: tuple[NewChunk, ...]) -> None:
 
 def _delete_document(staging: Staging, operation: DeleteDocument) -> Outcome:
     document = staging.documents.get(operation.id)
-    _expect(operation.expected, None if document is None else document.version, f"The document {operation.id!r}")
+    _expect(operation.expected, None if document is None else document.version, "document", operation.id)
     if document is None:
         raise NotFound("document", operation.id)
     return Outcome(created=False, resource=None, removed=staging.remove_document(document))
@@ -175,7 +175,7 @@ def _put_chunk(staging: Staging, operation: PutChunk) -> Outcome:
         raise NotFound("document", operation.document_id)
     existing = staging.chunks.get(new.id)
     _check_owner(existing, operation.document_id)
-    _expect(operation.expected, None if existing is None else existing.version, f"The chunk {new.id!r}")
+    _expect(operation.expected, None if existing is None else existing.version, "chunk", new.id)
     _check_embedding(staging, new, "/embedding")
     if document is None:
         document = staging.add_document(operation.document_id, DocumentMetadata())
@@ -183,15 +183,15 @@ def _put_chunk(staging: Staging, operation: PutChunk) -> Outcome:
         place = new.position
     else:
         place = existing.place if existing is not None else _next_place(staging, document)
-    chunk = _write_chunk(staging, document, new, place, existing)
-    return Outcome(created=existing is None, resource=replace(chunk, embedding=None))
+    written = _write_chunk(staging, document, new, place, existing)
+    return Outcome(created=existing is None, resource=_without_embedding(written))
 
 
 def _delete_chunk(staging: Staging, operation: DeleteChunk) -> Outcome:
     chunk = staging.chunks.get(operation.id)
     if chunk is not None and operation.document_id not in {None, chunk.document.id}:
         chunk = None
-    _expect(operation.expected, None if chunk is None else chunk.version, f"The chunk {operation.id!r}")
+    _expect(operation.expected, None if chunk is None else chunk.version, "chunk", operation.id)
     if chunk is not None:
         staging.remove_chunk(chunk)
         return Outcome(created=False, resource=None, removed=1)
@@ -230,6 +230,20 @@ def _write_chunk(
     return chunk
 
 
+def _without_embedding(chunk: Chunk) -> Chunk:
+    """As `dataclasses.replace` would, in a fifth of its time: bulk writes spend much of theirs here."""
+    return Chunk(
+        chunk.id,
+        chunk.document_id,
+        chunk.position,
+        chunk.text,
+        chunk.metadata,
+        chunk.version,
+        chunk.created_at,
+        chunk.updated_at,
+    )
+
+
 def _next_place(staging: Staging, document: StagedDocument) -> int:
     place = staging.last_place(document) + 1
     if place > CHUNK_POSITION_MAX:
@@ -250,11 +264,14 @@ def _check_embedding(staging: Staging, chunk: NewChunk, pointer: str) -> None:
         raise ValidationFailed.at(pointer, "dimension", f"The embedding must have {dimension} dimensions.")
 
 
-def _expect(expected: Expectation, version: int | None, what: str) -> None:
+def _expect(expected: Expectation, version: int | None, kind: str, identifier: str) -> None:
     """Judge a precondition; `version` is None when the target does not exist."""
     if expected.absent and version is not None:
-        raise PreconditionFailed(f"{what} exists already, at version {version}.")
-    if expected.version is not None and version is None:
-        raise PreconditionFailed(f"{what} does not exist; version {expected.version} was expected.")
-    if expected.version is not None and version != expected.version:
-        raise PreconditionFailed(f"{what} is at version {version}, not {expected.version}; read it again.")
+        raise PreconditionFailed(f"The {kind} {identifier!r} exists already, at version {version}.")
+    if expected.version is None or expected.version == version:
+        return
+    if version is None:
+        raise PreconditionFailed(f"The {kind} {identifier!r} does not exist; version {expected.version} was expected.")
+    raise PreconditionFailed(
+        f"The {kind} {identifier!r} is at version {version}, not {expected.version}; read it again."
+    )

@@ -22,6 +22,7 @@ _APPLICATION_ID = 0x51756972  # "Quir"
 _FORMAT_VERSION = 1
 BUSY_MILLISECONDS = 5_000
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
+_WRITER_CACHE_KIB = 32 * 1024
 _DAMAGE_CODES = {apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ}
 _FAILURES = (
     apsw.IOError,
@@ -136,3 +137,4 @@ def _configure(connection: apsw.Connection) -> None:
     connection.pragma("synchronous", "full")
     connection.pragma("journal_size_limit", _WAL_KEPT_BYTES)
     connection.pragma("temp_store", "memory")
+    connection.pragma("cache_size", -_WRITER_CACHE_KIB)

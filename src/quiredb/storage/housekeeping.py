@@ -1,7 +1,8 @@
 """Giving space back: purge dead versions, pack the pages they leave half empty, return free pages to the disk.
 
 SQLite merges neighbouring pages only when one is two thirds empty, so deleting every second row frees nothing. Purging
-therefore counts what it takes from each slice of row numbers, and repacking rewrites slices that lost a quarter.
+therefore counts what it takes from each slice of row numbers (`purged`, of which `packed` before the slice was last
+rewritten), and repacking rewrites the slices that lost a quarter of their rows since.
 """
 
 from collections import Counter
@@ -21,10 +22,11 @@ _CHECKPOINT_BUSY_MILLISECONDS = 20
 
 _DEAD_CHUNKS = "SELECT row FROM chunks WHERE died <= ? ORDER BY died LIMIT ?"
 _DEAD_DOCUMENTS = "SELECT row FROM documents WHERE died <= ? ORDER BY died LIMIT ?"
-_COUNT_PURGED = "INSERT INTO sparse_slices VALUES (?, ?) ON CONFLICT DO UPDATE SET purged = purged + excluded.purged"
+_COUNT_PURGED = """
+INSERT INTO slices (slice, purged) VALUES (?, ?) ON CONFLICT DO UPDATE SET purged = purged + excluded.purged
+"""
 _SPARSE = """
-SELECT slice, (SELECT count(*) FROM chunks WHERE row >= slice * ?1 AND row < (slice + 1) * ?1) AS present
-FROM sparse_slices WHERE purged * ?2 >= present + purged ORDER BY slice LIMIT ?3
+SELECT slice, ?1 - purged FROM slices WHERE (purged - packed) * ?2 >= ?1 - packed ORDER BY slice LIMIT ?3
 """
 _REWRITE_CHUNKS = """
 CREATE TEMP TABLE moved AS SELECT * FROM chunks WHERE row >= ?1 AND row < ?2 ORDER BY row;
@@ -88,7 +90,8 @@ class Housekeeping:
                 rows = (first * SLICE_ROWS, end * SLICE_ROWS)
                 for rewrite in (_REWRITE_CHUNKS, _REWRITE_TEXTS, _REWRITE_EMBEDDINGS):
                     _execute_each(connection, rewrite, rows)
-                connection.execute("DELETE FROM sparse_slices WHERE slice >= ? AND slice < ?", (first, end))
+                connection.execute("UPDATE slices SET packed = purged WHERE slice >= ? AND slice < ?", (first, end))
+            connection.execute("DELETE FROM slices WHERE purged >= ?", (SLICE_ROWS,))
         return len(chosen) < len(sparse) or len(sparse) == _SLICES_AT_ONCE
 
     def release_pages(self, limit: int) -> bool:

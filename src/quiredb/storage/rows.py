@@ -1,6 +1,6 @@
 """Writing what one command staged: old versions die, new ones are born, with few statements for many rows."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import apsw
@@ -129,17 +129,18 @@ def _insert_documents(connection: apsw.Connection, rows: tuple[DocumentRow, ...]
 def _new_kinds(
     state: LibraryState, chunks: tuple[ChunkRow, ...], documents: tuple[DocumentRow, ...]
 ) -> tuple[tuple[Field, Kind], ...]:
-    found: dict[tuple[Scope, str, Kind], None] = {}
-    for chunk_row in chunks:
-        found.update(dict.fromkeys(_kinds(Scope.CHUNK, chunk_row.chunk.metadata.attributes.items())))
-    for document_row in documents:
-        found.update(dict.fromkeys(_kinds(Scope.DOCUMENT, document_row.document.metadata.attributes.items())))
+    chunk_attributes = (row.chunk.metadata.attributes for row in chunks)
+    document_attributes = (row.document.metadata.attributes for row in documents)
+    found = _kinds(Scope.CHUNK, chunk_attributes) | _kinds(Scope.DOCUMENT, document_attributes)
     seen = ((Field(scope, ATTRIBUTES + name), kind) for scope, name, kind in found)
     return tuple((field, kind) for field, kind in seen if kind not in state.kinds.get(field, ()))
 
 
-def _kinds(scope: Scope, attributes: Iterable[tuple[str, AttributeValue]]) -> Iterator[tuple[Scope, str, Kind]]:
-    return ((scope, name, kind_of(typed(value))) for name, value in attributes if value != ())
+def _kinds(scope: Scope, attributes: Iterable[Mapping[str, AttributeValue]]) -> dict[tuple[Scope, str, Kind], None]:
+    """The distinct kinds in the order of their first occurrence."""
+    return {
+        (scope, name, kind_of(typed(value))): None for each in attributes for name, value in each.items() if value != ()
+    }
 
 
 def _insert_kinds(connection: apsw.Connection, kinds: tuple[tuple[Field, Kind], ...]) -> None:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from quiredb.domain.changes import ChunkRow, DocumentRow
 from quiredb.storage.connections import ReadConnections
-from quiredb.storage.database import fetch
+from quiredb.storage.database import fetch, fetch_one
 from quiredb.storage.reader import to_chunk, to_document
 
 _ROWS_AT_ONCE = 2_000
@@ -31,6 +31,9 @@ WHERE id > ?1 AND born <= ?2 AND (died IS NULL OR died > ?2) ORDER BY id LIMIT ?
 _CHUNKS_BY_ID = """
 SELECT id, document_id, place, metadata, born, created_at, updated_at, text, vector FROM chunk_versions
 WHERE id > ?1 AND born <= ?2 AND (died IS NULL OR died > ?2) ORDER BY id LIMIT ?3
+"""
+_HAS_DEAD = """
+SELECT EXISTS (SELECT 1 FROM chunks WHERE died IS NOT NULL) OR EXISTS (SELECT 1 FROM documents WHERE died IS NOT NULL)
 """
 
 
@@ -72,10 +75,7 @@ class LibraryScans:
     def has_dead_versions(self) -> bool:
         """Whether a chunk or document version died and was not purged yet."""
         with self._connections.borrow() as connection:
-            return any(
-                fetch(connection, f"SELECT 1 FROM {table} WHERE died IS NOT NULL LIMIT 1")
-                for table in ("chunks", "documents")
-            )
+            return bool(fetch_one(connection, _HAS_DEAD)[0])
 
     def digest(self, position: int) -> str:
         """A digest of all documents and chunks at the position, in id order, independent of rows and keys."""
