@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from quiredb.storage.check import Finding, check_folder
 from rich.text import Text
 
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.output import console, json_option, new_table, print_json, wants_json
+from quiredb.storage.check import Finding, check_folder
 
 
 @click.command()

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes; 78 is EX_CONFIG of sysexits.h, the last two are what a shell says of the signals."""
+    """The exit codes; 78 is EX_CONFIG of sysexits.h, 130 is what a shell says of Ctrl-C."""
 
     OK = 0
     FAILURE = 1
@@ -14,4 +14,3 @@ class ExitCode(IntEnum):
     DAMAGED_DATA = 5
     CONFIGURATION = 78
     INTERRUPTED = 130
-    OUTPUT_CLOSED = 141

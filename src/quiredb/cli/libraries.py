@@ -90,16 +90,15 @@ def _confirm(library: Library) -> None:
 
 def _print_table(found: list[Library]) -> None:
     table = new_table()
-    table.add_column("library", overflow="fold", ratio=3)
-    table.add_column("title", overflow="ellipsis", no_wrap=True, ratio=3)
-    table.add_column("dim", justify="right", no_wrap=True)
-    table.add_column("metric", no_wrap=True)
-    table.add_column("documents", justify="right", no_wrap=True)
-    table.add_column("chunks", justify="right", no_wrap=True)
+    table.add_column("library", overflow="fold", ratio=1)
+    for name in ("dimension", "metric", "documents", "chunks"):
+        table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
     for library in found:
+        name = Text(library.id, style="bold")
+        if title := library.metadata.get("title"):
+            name.append(f"\n{title}", style="not bold dim")
         table.add_row(
-            Text(library.id, style="bold"),
-            Text(library.metadata.get("title", "")),
+            name,
             str(library.dimension),
             library.metric,
             f"{library.document_count:,}",

@@ -1,7 +1,5 @@
 """The entry point of `quire`."""
 
-import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -38,9 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # so that nothing is flushed at exit
-        return ExitCode.OUTPUT_CLOSED
     except REPORTED as error:
         failure = failure_of(error)
         failure.show()

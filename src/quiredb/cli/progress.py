@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 class Advance(Protocol):
     """Tells a bar how much is done, and of how much when that changes."""
 
-    def __call__(self, done: int, total: int | None = None) -> None: ...
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """`done` of `total`; None keeps the total."""
 
 
 @contextmanager

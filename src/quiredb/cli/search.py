@@ -10,6 +10,8 @@ from quiredb.cli.arguments import JsonObject, Vector, VectorFile
 from quiredb.cli.connection import connected, connection_options
 from quiredb.cli.output import console, json_option, new_table, print_json, wants_json
 
+_EXCERPT_CHARACTERS = 200
+
 
 @click.command()
 @click.argument("library")
@@ -68,10 +70,9 @@ def _print_table(result: SearchResult) -> None:
         return
     table = new_table()
     table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("chunk", overflow="fold", ratio=2)
-    table.add_column("text", ratio=5)
+    table.add_column("chunk", overflow="fold", ratio=1)
     for hit in result:
-        table.add_row(f"{hit.score:.4f}", Text(hit.id, style="cyan"), _excerpt(hit))
+        table.add_row(f"{hit.score:.4f}", _description(hit))
     console().print(table)
     took = "" if result.took_ms is None else f" in {result.took_ms:.1f} ms"
     click.echo(f"{len(result)} hits{took}", err=True)
@@ -79,9 +80,12 @@ def _print_table(result: SearchResult) -> None:
         click.echo(f"plan: {', '.join(f'{name} {value}' for name, value in result.plan.items())}")
 
 
-def _excerpt(hit: Hit) -> Text:
-    """The document's title and the first words of the chunk."""
+def _description(hit: Hit) -> Text:
+    """The chunk's id, its document's title and its first words."""
+    description = Text(hit.id, style="cyan")
     title = "" if hit.document is None else hit.document.metadata.get("title", "")
+    if title:
+        description.append(f"  {title}", style="bold default")
     words = " ".join((hit.text or "").split())
-    excerpt = Text(words if len(words) <= 160 else f"{words[:157]}...")
-    return Text(f"{title}\n", style="bold").append(excerpt) if title else excerpt
+    shortened = words if len(words) <= _EXCERPT_CHARACTERS else f"{words[: _EXCERPT_CHARACTERS - 3]}..."
+    return description.append(f"\n{shortened}", style="not bold default")

@@ -2,8 +2,10 @@
 
 import click
 
+from quiredb.cli.failures import CommandFailed
 from quiredb.cli.output import json_option, print_json, wants_json
 from quiredb.cli.progress import progress_bar
+from quiredb.indexes.contract import KernelSelfTestError
 from quiredb.indexes.warmup import warm_up
 
 
@@ -12,7 +14,10 @@ from quiredb.indexes.warmup import warm_up
 def warmup() -> None:
     """Compile the search kernels into the cache, and test them."""
     with progress_bar("compiling the search kernels", None) as advance_to:
-        report = warm_up(lambda _name, done, total: advance_to(done, total))
+        try:
+            report = warm_up(lambda _name, done, total: advance_to(done, total))
+        except KernelSelfTestError as error:
+            raise CommandFailed(f"the compiled kernels give wrong answers on this machine: {error}") from error
     if wants_json():
         print_json(report)
         return
