@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import orjson
 import pytest
-from quiredb_client import BulkFailed, Chunk, ConnectionFailed, Progress, Unauthorized
+from quiredb_client import BulkFailed, Chunk, ConnectionFailed, NotFound, Progress, Unauthorized
 from quiredb_client.progress import Reporter, describe
 
 DEADLINE = 30
@@ -109,9 +109,11 @@ def test_failures_that_are_counted_but_not_told_are_found_too(server, client, ba
     assert {failed.index for failed in report.failed} == set(bad)
     assert len(report.failed) == len(bad)
     assert report.chunks == 100 - len(bad)
-    written = list(dict.fromkeys(item["id"] for item in server.written))
-    assert written == [f"c{number}" for number in range(100) if number not in bad]
-    assert len(server.requests) <= 1 + 2 * len(bad)
+    written = [item["id"] for item in server.written]
+    good = [f"c{number}" for number in range(100) if number not in bad]
+    assert list(dict.fromkeys(written)) == list(dict.fromkeys(reversed(written)))[::-1] == good
+    sizes = [len(request.content) for request in server.requests]
+    assert sum(sizes) <= 4 * sizes[0]
 
 
 def test_a_batch_too_large_for_the_server_is_cut_and_an_item_too_large_reported(server, client) -> None:
@@ -195,6 +197,24 @@ def test_an_export_is_read_as_it_arrives_and_goes_back_in(server, client, tmp_pa
     assert list(library.export_lines()) == body.split(b"\n")
     assert library.export_to(tmp_path / "papers.ndjson") == 50
     assert (tmp_path / "papers.ndjson").read_bytes() == body + b"\n"
+
+
+def test_an_export_that_is_refused_says_why(server, client, make_problem) -> None:
+    refusal = make_problem(404, "not-found").content
+    answer = httpx.Response(404, content=iter([refusal[:20], refusal[20:]]))
+    server.route("GET", "/v1/libraries/papers/export", lambda request: answer)
+    with pytest.raises(NotFound, match="not-found happened"):
+        next(client.library("papers").export_lines())
+    assert answer.is_closed
+
+
+def test_an_export_that_is_left_early_gives_its_connection_back(server, client) -> None:
+    answer = httpx.Response(200, content=(b'{"id": "d"}\n' for _ in range(1000)))
+    server.route("GET", "/v1/libraries/papers/export", lambda request: answer)
+    lines = client.library("papers").export_lines()
+    next(lines)
+    lines.close()
+    assert answer.is_closed
 
 
 def test_an_export_that_breaks_off_is_an_error_and_leaves_no_file(server, client, tmp_path) -> None:
