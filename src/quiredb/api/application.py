@@ -36,6 +36,24 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def create_api(services: Services, settings: ApiSettings, lifespan: Lifespan | None = None) -> FastAPI:
     """The application that answers the REST contract with these services."""
     metrics = Metrics(services.health.libraries, services.health.version, settings.metric_libraries_max)
+    middleware = [Middleware(RequestIdentity), Middleware(Observation, metrics), Middleware(InternalErrors)]
+    app = _routed(lifespan, middleware)
+    app.state.services = services
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.cursors = CursorSigner(settings.secret)
+    app.state.import_slots = CapacityLimiter(settings.imports_at_once_max)
+    app.state.description = describe()
+    add_problem_handlers(app)
+    return app
+
+
+def describe() -> str:
+    """The OpenAPI document as text: the same for every server of this version."""
+    return as_text(described(_routed(None, [])))
+
+
+def _routed(lifespan: Lifespan | None, middleware: list[Middleware]) -> FastAPI:
     app = FastAPI(
         title=TITLE,
         version=API_VERSION,
@@ -44,15 +62,8 @@ def create_api(services: Services, settings: ApiSettings, lifespan: Lifespan | N
         openapi_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=[Middleware(RequestIdentity), Middleware(Observation, metrics), Middleware(InternalErrors)],
+        middleware=middleware,
     )
-    app.state.services = services
-    app.state.settings = settings
-    app.state.metrics = metrics
-    app.state.cursors = CursorSigner(settings.secret)
-    app.state.import_slots = CapacityLimiter(settings.imports_at_once_max)
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
-    add_problem_handlers(app)
-    app.state.description = as_text(described(app))
     return app

@@ -131,6 +131,7 @@ async def _idempotency(
 
 
 ServicesDependency: TypeAlias = Annotated[Services, Depends(_services)]
+"""The services; `Unavailable` while the server starts."""
 HealthDependency: TypeAlias = Annotated[HealthService, Depends(_health)]
 SettingsDependency: TypeAlias = Annotated[ApiSettings, Depends(_settings)]
 ReadTermsDependency: TypeAlias = Annotated[ReadTerms, Depends(_read_terms)]

@@ -50,7 +50,7 @@ class ChunkBody(RequestModel):
     text: ChunkText
     embedding: Vector | None = None
     position: ChunkPosition | None = None
-    metadata: Bounded[ChunkMetadataBody] = ChunkMetadataBody()
+    metadata: Bounded[ChunkMetadataBody] = Field(default_factory=ChunkMetadataBody)
 
     def to_domain(self, chunk_id: str | None = None) -> ChunkDraft:
         """As the domain has it, under the id of the path where there is one."""

@@ -33,7 +33,7 @@ class DocumentBody(RequestModel):
     """A document to write. With `chunks`, they replace all that it has; without, it keeps them."""
 
     id: Identifier | None = None
-    metadata: Bounded[DocumentMetadataBody] = DocumentMetadataBody()
+    metadata: Bounded[DocumentMetadataBody] = Field(default_factory=DocumentMetadataBody)
     chunks: Annotated[list[ChunkBody], Field(max_length=CHUNKS_PER_DOCUMENT_MAX)] | None = None
 
     def to_domain(self, document_id: str | None = None) -> DocumentDraft:
@@ -51,7 +51,7 @@ class DocumentPatch(RootModel[dict[str, Any]]):
 class PatchedDocument(RequestModel):
     """What a patched document must look like."""
 
-    metadata: Bounded[DocumentMetadataBody] = DocumentMetadataBody()
+    metadata: Bounded[DocumentMetadataBody] = Field(default_factory=DocumentMetadataBody)
 
 
 class DocumentAnswer(TypedDict):

@@ -57,7 +57,7 @@ class IndexBody(RequestModel):
     """Which index a library shall have."""
 
     kind: IndexKindField = IndexKind.AUTO
-    parameters: IndexParametersBody = IndexParametersBody()
+    parameters: IndexParametersBody = Field(default_factory=IndexParametersBody)
 
     def to_domain(self) -> IndexSpec:
         """As the domain has it."""
@@ -99,9 +99,9 @@ class LibraryBody(RequestModel):
         None
     )
     metric: MetricField = Metric.COSINE
-    index: IndexBody = IndexBody()
+    index: IndexBody = Field(default_factory=IndexBody)
     embedder: EmbedderBody | None = None
-    metadata: Bounded[LibraryMetadataBody] = LibraryMetadataBody()
+    metadata: Bounded[LibraryMetadataBody] = Field(default_factory=LibraryMetadataBody)
 
     def to_domain(self, library_id: str | None = None) -> LibraryDraft:
         """As the domain has it, under the id of the path where there is one."""
@@ -126,9 +126,9 @@ class PatchedLibrary(RequestModel):
 
     dimension: int
     metric: MetricField
-    index: IndexBody = IndexBody()
+    index: IndexBody = Field(default_factory=IndexBody)
     embedder: EmbedderBody | None = None
-    metadata: Bounded[LibraryMetadataBody] = LibraryMetadataBody()
+    metadata: Bounded[LibraryMetadataBody] = Field(default_factory=LibraryMetadataBody)
 
 
 class IndexChoiceAnswer(TypedDict):
