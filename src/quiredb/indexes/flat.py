@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from quiredb.indexes.contract import METRIC_CODES, Arrays, Distances, Mask, MetricName, Rows, Vectors
 from quiredb.indexes.exact import exact_scan
 from quiredb.indexes.kernels.flat_scan import flat_search
-from quiredb.indexes.kernels.quantize import add_rows, encode_rows
+from quiredb.indexes.kernels.quantize import add_rows, encode_rows, row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.simd import BLOCK
 from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
@@ -26,6 +26,8 @@ GATHER_BELOW = 1 / 8
 """Share of allowed rows below which they are gathered instead of tested one by one."""
 ROWS_PER_SLICE = 8192
 """Rows coded between two chances for other threads."""
+OUTLIER = 16.0
+"""A norm this many times the median does not count towards the centre."""
 
 _NO_MASK = np.empty(0, np.uint8)
 _NO_ROWS = np.empty(0, np.int64)
@@ -132,10 +134,7 @@ def build_flat(vectors: Vectors, metric: MetricName) -> FlatIndex:
     ensure_compiled()
     count, dimension = vectors.shape
     code = METRIC_CODES[metric]
-    total = np.zeros(dimension, np.float64)
-    for start in range(0, count, ROWS_PER_SLICE):
-        add_rows(vectors[start : start + ROWS_PER_SLICE], code, total)
-    centre = (total / max(1, count)).astype(np.float32)
+    centre = _centre(vectors, metric)
     stride = -(-dimension // BLOCK) * BLOCK
     codes = aligned_empty((count, stride), np.uint8)
     factors = aligned_empty((count, 2), np.float32)
@@ -160,6 +159,19 @@ def open_flat(vectors: Vectors, metric: MetricName, arrays: Arrays) -> FlatIndex
         persisted(arrays, "radii", np.float32, (count,)),
         persisted(arrays, "centre", np.float32, (dimension,)),
     )
+
+
+def _centre(vectors: Vectors, metric: MetricName) -> NDArray[np.float32]:
+    """The mean of the rows as they are coded, without rows of a norm far above the median."""
+    norms = np.empty(vectors.shape[0], np.float64)
+    parts = [slice(start, start + ROWS_PER_SLICE) for start in range(0, vectors.shape[0], ROWS_PER_SLICE)]
+    for part in parts:
+        row_norms(vectors[part], norms[part])
+    limit = np.inf if metric == "cosine" or not norms.size else OUTLIER * float(np.median(norms))
+    total, added = np.zeros(vectors.shape[1], np.float64), 0
+    for part in parts:
+        added += add_rows(vectors[part], METRIC_CODES[metric], norms[part], limit, total)
+    return (total / max(1, added)).astype(np.float32)
 
 
 def _check_vectors(vectors: Vectors, metric: MetricName) -> None:

@@ -89,7 +89,9 @@ def build_graph(
 
 def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
     scales = -flat.factors[:, 1] if flat.metric == "l2" else -2 * flat.factors[:, 1]
-    factors = np.ascontiguousarray(np.stack([flat.radii * flat.radii, -scales], axis=1), np.float32)
+    with np.errstate(over="ignore"):
+        squares = flat.radii * flat.radii
+    factors = np.ascontiguousarray(np.stack([squares, -scales], axis=1), np.float32)
     sums = np.empty(flat.count, np.int32)
     asides = np.empty(flat.count if flat.metric == "dot" else 0, np.float32)
     for start in range(0, flat.count, 8192):

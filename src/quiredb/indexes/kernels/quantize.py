@@ -1,6 +1,7 @@
 """8-bit codes with a proven error, and the query's side of them.
 
-A row x is stored as codes u in 0..255 of y = x' - c, where x' is x (for cosine x / |x|) and c the mean of the x':
+A row x is stored as codes u in 0..255 of y = x' - c, where x' is x (for cosine x / |x|) and c the mean of the x'
+(without far outliers, which would drag it away from everything else):
 
     y  ~  y^ = s (u - 127.5),   s = max |y_i| / 127.5,   error = |y - y^| (rounded up)
 
@@ -44,13 +45,26 @@ def normaliser(vectors: Any, row: int, metric: int) -> float:
     return norm if norm > 0.0 else 1.0
 
 
-@kernel(void, given(float32, 2), int64, filled(float64))
-def add_rows(vectors: Any, metric: int, total: Any) -> None:
-    """total += sum of the (for cosine: normalised) rows."""
+@kernel(void, given(float32, 2), filled(float64))
+def row_norms(vectors: Any, out: Any) -> None:
+    """out[i] = |vectors[i]|."""
     for row in range(vectors.shape[0]):
-        norm = normaliser(vectors, row, metric)
+        address = vectors.ctypes.data + row * vectors.shape[1] * 4
+        out[row] = np.sqrt(dot_and_norm(address, address, vectors.shape[1])[1])
+
+
+@kernel(int64, given(float32, 2), int64, given(float64), float64, filled(float64))
+def add_rows(vectors: Any, metric: int, norms: Any, limit: float, total: Any) -> int:
+    """total += the (for cosine: normalised) rows whose norm is at most `limit`; returns how many those were."""
+    added = 0
+    for row in range(vectors.shape[0]):
+        if norms[row] > limit:
+            continue
+        divisor = norms[row] if metric == COSINE and norms[row] > 0.0 else 1.0
         for i in range(vectors.shape[1]):
-            total[i] += np.float64(vectors[row, i]) / norm
+            total[i] += np.float64(vectors[row, i]) / divisor
+        added += 1
+    return added
 
 
 @kernel(
