@@ -91,8 +91,8 @@ def _confirm(library: Library) -> None:
 def _print_table(found: list[Library]) -> None:
     table = new_table()
     table.add_column("library", overflow="fold", ratio=1)
-    for name in ("dimension", "metric", "documents", "chunks"):
-        table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
+    for column in ("dimension", "metric", "documents", "chunks"):
+        table.add_column(column, justify="left" if column == "metric" else "right", no_wrap=True)
     for library in found:
         name = Text(library.id, style="bold")
         if title := library.metadata.get("title"):

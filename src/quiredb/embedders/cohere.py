@@ -21,7 +21,7 @@ class CohereEmbedder:
     """Embeds by Cohere. The SDK's own retries are off: ours obey one budget for every provider.
 
     `output_dimension` is sent only where the library asks for another dimension than the model's own, because older
-    models refuse it.
+    models refuse it. Without a configured address the SDK's own default holds, which is CO_API_URL or Cohere.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class CohereEmbedder:
         if spec.dimension != own_dimension:
             self._fields["output_dimension"] = spec.dimension
         self._http = httpx.Client(timeout=provider.timeout_seconds, transport=transport)
+        address: dict[str, Any] = {} if provider.url is None else {"base_url": provider.url}
         self._client = cohere.ClientV2(
             api_key=key,
-            base_url=provider.url,
+            **address,
             client_name="quiredb",
             max_retries=0,
             httpx_client=self._http,
