@@ -12,11 +12,11 @@ from quiredb.storage.lock import FolderLock
 
 FORMAT_VERSION = 1
 CATALOGUE_NAME = "catalogue.sqlite"
-_MARKER_NAME = "quire.json"
-_LOCK_NAME = "quire.lock"
-_LIBRARIES_NAME = "libraries"
+MARKER_NAME = "quire.json"
+LOCK_NAME = "quire.lock"
+LIBRARIES_NAME = "libraries"
 _KEY = re.compile(r"[0-9a-f]{8,64}")
-_NOT_FOREIGN = {"lost+found", _LOCK_NAME, _MARKER_NAME + TEMPORARY_SUFFIX}
+_NOT_FOREIGN = {"lost+found", LOCK_NAME, MARKER_NAME + TEMPORARY_SUFFIX}
 
 
 class DataFolder:
@@ -37,7 +37,7 @@ class DataFolder:
         """
         check_marker(path)
         make_folder(path)
-        lock = FolderLock(path / _LOCK_NAME)
+        lock = FolderLock(path / LOCK_NAME)
         try:
             return cls(path, lock, _open_catalogue(path))
         except BaseException:
@@ -48,21 +48,15 @@ class DataFolder:
         """Where the library with this key is. Keys are hex digits made by Quire, never a caller's words."""
         if _KEY.fullmatch(key) is None:
             raise NotFound("library folder", key)
-        return self.path / _LIBRARIES_NAME / key
-
-    def remove_library_folder(self, key: str) -> None:
-        """Remove what a library left behind after it went from the catalogue."""
-        folder = self.library_folder(key)
-        if folder.is_dir():
-            remove_folder(folder)
+        return self.path / LIBRARIES_NAME / key
 
     def remove_orphans(self) -> None:
         """Remove library folders that the catalogue does not list: half-made or half-removed before a crash.
 
-        To be called before libraries are created, which are folders first and entries afterwards.
+        Not while a library is being created: it is a folder first and an entry afterwards.
         """
         listed = set(self.catalogue.entries().values())
-        for folder in sorted((self.path / _LIBRARIES_NAME).iterdir()):
+        for folder in sorted((self.path / LIBRARIES_NAME).iterdir()):
             if folder.is_dir() and _KEY.fullmatch(folder.name) and folder.name not in listed:
                 remove_folder(folder)
 
@@ -74,12 +68,12 @@ class DataFolder:
 
 def check_marker(path: Path) -> None:
     """Refuse, by reading only, a folder that is not Quire's or was written by a newer program."""
-    marker = path / _MARKER_NAME
+    marker = path / MARKER_NAME
     if path.exists() and not path.is_dir():
         raise FormatUnsupported(f"{path} is not a folder.")
     if not marker.exists():
         if path.is_dir() and any(_is_foreign(entry) for entry in path.iterdir()):
-            raise FormatUnsupported(f"{path} holds other files and no {_MARKER_NAME}; choose an empty or new folder.")
+            raise FormatUnsupported(f"{path} holds other files and no {MARKER_NAME}; choose an empty or new folder.")
         return
     with file_errors(marker):
         content = marker.read_bytes()
@@ -93,9 +87,9 @@ def check_marker(path: Path) -> None:
 
 def _open_catalogue(path: Path) -> Catalogue:
     catalogue = path / CATALOGUE_NAME
-    libraries = path / _LIBRARIES_NAME
-    if not (path / _MARKER_NAME).exists():
-        write_file(path / _MARKER_NAME, [_marker()])
+    libraries = path / LIBRARIES_NAME
+    if not (path / MARKER_NAME).exists():
+        write_file(path / MARKER_NAME, [_marker()])
     make_folder(libraries)
     if catalogue.exists() and catalogue.stat().st_size:
         return Catalogue.open(catalogue)

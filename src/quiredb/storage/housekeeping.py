@@ -6,7 +6,7 @@ rewritten), and repacking rewrites the slices that lost a quarter of their rows 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -139,14 +139,15 @@ def _within(sparse: Sequence[tuple[int, int]], budget_rows: int) -> list[int]:
     return chosen
 
 
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Runs of consecutive numbers as [first, end)."""
-    first = None
-    for number, following in zip(numbers, [*numbers[1:], None], strict=True):
-        first = number if first is None else first
-        if following != number + 1:
-            yield first, number + 1
-            first = None
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number:
+            runs[-1] = (runs[-1][0], number + 1)
+        else:
+            runs.append((number, number + 1))
+    return runs
 
 
 def _execute_each(connection: apsw.Connection, statements: str, rows: tuple[int, int]) -> None:

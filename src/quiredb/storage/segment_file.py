@@ -1,6 +1,6 @@
 """Segment files: named arrays in one file, written once, read by mapping.
 
-Layout, little-endian: 24 bytes of prefix (magic, format version, bytes and CRC-32 of the header, zero), the header as
+Layout, little-endian: 20 bytes of prefix (magic, format version, bytes and CRC-32 of the header), the header as
 JSON, then each array at a multiple of 64 bytes. The header holds the caller's own header and, for each array, its
 dtype, shape, offset, bytes and CRC-32. Opening checks the header and the file's size; `verify` reads every byte.
 """
@@ -25,7 +25,7 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 Array: TypeAlias = npt.NDArray[Any]
 
 _MAGIC = b"QUIRESEG"
-_PREFIX = struct.Struct("<8sIIII")
+_PREFIX = struct.Struct("<8sIII")
 _FORMAT_VERSION = 1
 _ALIGNMENT = 64
 _SLICE_BYTES = 16 * 1024 * 1024
@@ -94,7 +94,7 @@ def open_segment(path: Path) -> SegmentFile:
         prefix = stream.read(_PREFIX.size)
         if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
             raise DataDamaged(f"{path} is not a segment file.")
-        _, version, header_bytes, header_crc, _ = _PREFIX.unpack(prefix)
+        _, version, header_bytes, header_crc = _PREFIX.unpack(prefix)
         if version > _FORMAT_VERSION:
             raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}.")
         encoded = stream.read(header_bytes)
@@ -110,9 +110,9 @@ def open_segment(path: Path) -> SegmentFile:
 
 
 def _parts(encoded: bytes, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    unchecked = _PREFIX.pack(_MAGIC, _FORMAT_VERSION, len(encoded), 0, 0)
+    unchecked = _PREFIX.pack(_MAGIC, _FORMAT_VERSION, len(encoded), 0)
     crc = zlib.crc32(unchecked[:16] + encoded)
-    head = _PREFIX.pack(_MAGIC, _FORMAT_VERSION, len(encoded), crc, 0) + encoded
+    head = _PREFIX.pack(_MAGIC, _FORMAT_VERSION, len(encoded), crc) + encoded
     yield head.ljust(_aligned(len(head)), b"\0")
     for array in arrays.values():
         yield from _slices(array)
@@ -138,7 +138,9 @@ def _located(path: Path, described: dict[str, dict[str, Any]], first: int) -> di
 
 def _view(mapped: mmap.mmap, stored: _Stored) -> Array:
     if stored.bytes == 0:
-        return np.empty(stored.shape, dtype=stored.dtype)
+        empty = np.empty(stored.shape, dtype=stored.dtype)
+        empty.flags.writeable = False
+        return empty
     return np.ndarray(stored.shape, dtype=stored.dtype, buffer=mapped, offset=stored.offset)
 
 

@@ -72,10 +72,14 @@ class Segments:
             if name not in listed and self.path(name).exists():
                 remove_file(self.path(name))
 
-    def remove_unlisted(self) -> list[str]:
-        """Remove the files that no record names (replaced, or never finished); returns their names."""
+    def unlisted(self) -> list[str]:
+        """Names of files that no record names: replaced, or never finished."""
         listed = {record.name for record in self.records()}
-        removed = [path.name for path in sorted(self._folder.iterdir()) if path.is_file() and path.name not in listed]
+        return [path.name for path in sorted(self._folder.iterdir()) if path.is_file() and path.name not in listed]
+
+    def remove_unlisted(self) -> list[str]:
+        """Remove the files that no record names; returns their names."""
+        removed = self.unlisted()
         for name in removed:
             remove_file(self._folder / name)
         return removed

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quiredb.domain.commands import (
+    ConfigureLibrary,
+    DeleteChunk,
+    DeleteDocument,
+    DeleteUnchanged,
+    Expectation,
+    IdempotencyToken,
+    NewChunk,
+    PutChunk,
+    PutDocument,
+)
+from quiredb.domain.errors import (
+    Conflict,
+    IdempotencyKeyReused,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+    ValidationFailed,
+)
+from quiredb.domain.filter_fields import Field, Scope
+from quiredb.domain.library import IndexSpec
+from quiredb.domain.limits import CHUNK_POSITION_MAX
+from quiredb.domain.metadata import ChunkMetadata, DocumentMetadata, Kind, LibraryMetadata
+from quiredb.storage import commands
+from quiredb.storage.library_store import LibraryStore
+from tests.unit.storage.building import (
+    batch,
+    create_command,
+    done,
+    embedding,
+    fill,
+    instant,
+    new_chunk,
+    put,
+    refusal,
+    write,
+)
+
+EMPTY = DocumentMetadata()
+
+
+def ids(store: LibraryStore, document_id: str = "d") -> list[str]:
+    return [chunk.id for chunk in store.document_chunks(document_id, store.library().position, None, 100)]
+
+
+def test_a_new_library_is_what_was_asked_for(store: LibraryStore, tmp_path: Path) -> None:
+    command = create_command()
+    library = store.library()
+    assert (library.id, library.dimension, library.metric, library.index) == (
+        command.id,
+        command.dimension,
+        command.metric,
+        command.index,
+    )
+    assert (library.embedder, library.metadata, library.position, library.version) == (
+        command.embedder,
+        command.metadata,
+        0,
+        0,
+    )
+    store.close()
+    reopened = LibraryStore.open(tmp_path / "library")
+    assert reopened.library() == library
+    reopened.close()
+
+
+def test_every_text_comes_back_as_it_went_in(store: LibraryStore) -> None:
+    texts = ["", "\0 in \0 it", "ß漢字🙂", "a" * 70_000, "line\r\nline"]
+    write(store, *(put(f"c{index}", text=text) for index, text in enumerate(texts)))
+    found = store.document_chunks("d", 1, None, 10)
+    assert [chunk.text for chunk in found] == texts
+    assert [text for _, text in store.texts([1, 2, 3, 4, 5])] == texts
+
+
+def test_texts_follow_the_order_of_the_rows_asked_for_over_many_slices(store: LibraryStore) -> None:
+    write(store, *(put(f"c{number}", text=f"text {number + 1}") for number in range(1_200)))
+    rows = [row for row in range(1_200, 0, -1) if row % 7]
+    assert list(store.texts(rows)) == [(row, f"text {row}") for row in rows]
+
+
+def test_metadata_comes_back_as_it_went_in(store: LibraryStore) -> None:
+    chunk = ChunkMetadata("n", "s", 3, "de", ("t",), {"i": -(2**53), "f": 0.1, "b": False, "l": ("a", "b"), "e": ()})
+    document = DocumentMetadata("t", "s", "a", "en", instant(-(10**9)), (), {"on": "2026-01-01T00:00:00Z"})
+    write(
+        store,
+        PutDocument("d", document, (NewChunk("c", "text", embedding(), chunk),)),
+    )
+    (read,) = store.document_chunks("d", 1, None, 1)
+    assert read.metadata == chunk
+    assert type(read.metadata.attributes["b"]) is bool
+    stored = store.document("d", 1)
+    assert stored is not None
+    assert stored.metadata == document
+
+
+def test_the_kinds_of_attributes_are_remembered_for_ever(store: LibraryStore, tmp_path: Path) -> None:
+    year, on = Field(Scope.CHUNK, "attributes.year"), Field(Scope.DOCUMENT, "attributes.on")
+    first = PutChunk(
+        "d", NewChunk("c", "", embedding(), ChunkMetadata(attributes={"year": 1, "no": ()})), create_document=True
+    )
+    second = PutChunk("d", NewChunk("c", "", embedding(), ChunkMetadata(attributes={"year": "x"})))
+    about = PutDocument("d", DocumentMetadata(attributes={"on": "2026-01-01T00:00:00Z"}))
+    changes = [done(result).change for result in store.write([batch(first), batch(first), batch(second, about)])]
+    assert [change and change.attribute_kinds for change in changes] == [
+        ((year, Kind.NUMBER),),
+        (),
+        ((year, Kind.STRING), (on, Kind.DATETIME)),
+    ]
+    store.close()
+    reopened = LibraryStore.open(tmp_path / "library")
+    assert reopened.attribute_kinds() == {year: {Kind.NUMBER, Kind.STRING}, on: {Kind.DATETIME}}
+    reopened.close()
+
+
+def test_a_refused_command_takes_no_position_and_stops_nobody(store: LibraryStore) -> None:
+    results = store.write([batch(put("a")), batch(put("b"), DeleteChunk("missing")), batch(put("c"))])
+    assert done(results[0]).receipt.position == 1
+    assert isinstance(results[1], NotFound)
+    assert done(results[2]).receipt.position == 2
+    assert ids(store) == ["a", "c"]
+
+
+def test_an_older_position_still_shows_what_it_showed(store: LibraryStore) -> None:
+    write(store, put("a", text="first"), put("b"))
+    write(store, put("a", text="second"))
+    write(store, DeleteDocument("d"))
+    write(store, put("b", "other"))
+    texts = [chunk and chunk.text for chunk in (store.chunk("a", position) for position in range(5))]
+    assert texts == [None, "first", "second", None, None]
+    owners = [chunk and chunk.document_id for chunk in (store.chunk("b", position) for position in range(5))]
+    assert owners == [None, "d", "d", None, "other"]
+    assert [document.id for document in store.documents(2, None, 9)] == ["d"]
+    assert store.document_chunks("d", 3, None, 9) == []
+
+
+def test_chunks_of_a_document_page_by_position_then_id(store: LibraryStore) -> None:
+    write(store, put("z", position=1), put("b", position=1), put("a", position=1), put("m", position=0), put("n"))
+    assert ids(store) == ["m", "a", "b", "z", "n"]
+    page = store.document_chunks("d", 1, (1, "a"), 2)
+    assert [chunk.id for chunk in page] == ["b", "z"]
+
+
+def test_a_chunk_without_position_goes_last_or_stays(store: LibraryStore) -> None:
+    write(store, put("a", position=7), put("b"), put("c", position=2))
+    write(store, put("b", text="again"), put("d"))
+    write(store, DeleteChunk("d"), DeleteChunk("b"), put("e"))
+    chunks = store.document_chunks("d", 3, None, 9)
+    assert [(chunk.id, chunk.position) for chunk in chunks] == [("c", 2), ("a", 7), ("e", 8)]
+
+
+def test_replacing_a_document_orders_its_chunks_by_the_list(store: LibraryStore) -> None:
+    write(store, put("a"), put("b"), put("gone"), minute=1)
+    receipt = write(
+        store, PutDocument("d", EMPTY, (new_chunk("b"), new_chunk("new", position=5), new_chunk("a"))), minute=2
+    )
+    assert receipt.outcomes[0].removed == 1
+    chunks = store.document_chunks("d", 2, None, 9)
+    assert [(chunk.id, chunk.position) for chunk in chunks] == [("b", 0), ("new", 5), ("a", 6)]
+    assert [chunk.created_at for chunk in chunks] == [instant(1), instant(2), instant(1)]
+    assert {chunk.updated_at for chunk in chunks} == {instant(2)}
+
+
+def test_a_chunk_touches_its_document_once_for_each_command(store: LibraryStore) -> None:
+    write(store, put("a"), put("b"), minute=1)
+    change = done(store.write([batch(put("a"), put("c"), DeleteChunk("b"), minute=2)])[0]).change
+    assert change is not None
+    (born,) = change.documents_born
+    assert (born.document.version, born.document.chunk_count) == (2, 2)
+    assert (born.document.created_at, born.document.updated_at) == (instant(1), instant(2))
+    assert len(change.documents_died) == 1
+
+
+def test_refusals_say_what_is_in_the_way(store: LibraryStore) -> None:
+    write(store, put("a", "one"))
+    conflict = refusal(store, put("a", "two"))
+    assert isinstance(conflict, Conflict)
+    assert "'one'" in conflict.detail
+    assert isinstance(refusal(store, PutDocument("two", EMPTY, (new_chunk("a"),))), Conflict)
+    double = refusal(store, PutDocument("x", EMPTY, (new_chunk("p"), new_chunk("q"), new_chunk("p"))))
+    assert isinstance(double, ValidationFailed)
+    assert double.violations[0].pointer == "/chunks/2/id"
+    short = refusal(store, PutDocument("x", EMPTY, (new_chunk("p"), NewChunk("q", "", b"1234", ChunkMetadata()))))
+    assert isinstance(short, ValidationFailed)
+    assert short.violations[0].pointer == "/chunks/1/embedding"
+    assert isinstance(refusal(store, PutChunk("missing", new_chunk("x"))), NotFound)
+    assert isinstance(refusal(store, DeleteChunk("a", "two")), NotFound)
+    assert isinstance(refusal(store, DeleteDocument("missing")), NotFound)
+
+
+def test_preconditions_are_judged_when_the_command_is_applied(store: LibraryStore) -> None:
+    write(store, put("a"))
+    write(store, put("a"))
+    assert isinstance(refusal(store, put("a", expected=Expectation(version=1))), PreconditionFailed)
+    assert isinstance(refusal(store, put("a", expected=Expectation(absent=True))), PreconditionFailed)
+    assert isinstance(refusal(store, put("new", expected=Expectation(version=1))), PreconditionFailed)
+    assert isinstance(refusal(store, DeleteDocument("d", Expectation(version=1))), PreconditionFailed)
+    assert isinstance(refusal(store, DeleteChunk("x", None, Expectation(version=1), True)), PreconditionFailed)
+    write(store, put("a", expected=Expectation(version=2)), DeleteChunk("a", None, Expectation(version=3)))
+    write(store, DeleteDocument("d", Expectation(version=3)))
+
+
+def test_deleting_by_filter_leaves_chunks_that_changed_meanwhile(store: LibraryStore) -> None:
+    write(store, put("a"), put("b"))
+    write(store, put("b"))
+    receipt = write(store, DeleteUnchanged((("a", 1), ("b", 1), ("missing", 1))))
+    assert receipt.outcomes[0].removed == 1
+    assert ids(store) == ["b"]
+
+
+def test_limits_of_a_document_are_kept(store: LibraryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "CHUNKS_PER_DOCUMENT_MAX", 3)
+    write(store, put("a"), put("b"), put("c"))
+    assert isinstance(refusal(store, put("d")), Conflict)
+    four = tuple(new_chunk(chunk_id) for chunk_id in "xabc")
+    assert isinstance(refusal(store, PutDocument("d", EMPTY, four)), Conflict)
+    write(store, put("a"), DeleteChunk("b"), put("last", position=CHUNK_POSITION_MAX))
+    write(store, DeleteChunk("c"))
+    assert isinstance(refusal(store, put("after-the-last")), Conflict)
+
+
+def test_configuring_a_library_makes_a_version_of_it(store: LibraryStore) -> None:
+    write(store, put("a"))
+    configure = ConfigureLibrary(LibraryMetadata("New"), IndexSpec(), None, instant(9), Expectation(version=0))
+    results = store.write([configure, configure])
+    library = done(results[0]).receipt.library
+    assert (library.position, library.version, library.updated_at) == (2, 2, instant(9))
+    assert (library.metadata, library.embedder, library.chunk_count) == (LibraryMetadata("New"), None, 1)
+    assert isinstance(results[1], PreconditionFailed)
+
+
+def test_a_repeated_request_gets_its_first_answer_also_after_a_restart(store: LibraryStore, tmp_path: Path) -> None:
+    token = IdempotencyToken("key", "digest")
+    command = batch(
+        PutDocument("d", DocumentMetadata(published_at=instant(3)), (new_chunk("a"),)),
+        put("b", text="text"),
+        DeleteChunk("b"),
+        token=token,
+    )
+    first, second = store.write([command, command])
+    write(store, DeleteDocument("d"))
+    store.close()
+    reopened = LibraryStore.open(tmp_path / "library")
+    (third,) = reopened.write([command])
+    for replay in (done(second), done(third)):
+        assert replay.change is None
+        assert replay.receipt == replace(done(first).receipt, replayed=True)
+    assert reopened.library().position == 2
+    (other,) = reopened.write([batch(put("c"), token=IdempotencyToken("key", "another"))])
+    assert isinstance(other, IdempotencyKeyReused)
+    reopened.close()
+
+
+def test_an_answer_is_forgotten_after_a_day_and_a_refusal_at_once(store: LibraryStore) -> None:
+    token = IdempotencyToken("key", "digest")
+    refused = batch(DeleteChunk("missing"), token=token)
+    assert isinstance(store.write([refused])[0], NotFound)
+    one_day = 24 * 60
+    results = [
+        done(store.write([batch(put("a"), minute=minute, token=token)])[0]).receipt
+        for minute in (0, one_day - 1, one_day, one_day + 1)
+    ]
+    assert [receipt.position for receipt in results] == [1, 1, 2, 2]
+    assert [receipt.replayed for receipt in results] == [False, True, False, True]
+
+
+def test_the_same_commands_give_the_same_digest_whatever_the_grouping(store: LibraryStore, tmp_path: Path) -> None:
+    history = [
+        batch(put("a"), put("b", "other", text="x")),
+        batch(DeleteChunk("missing")),
+        batch(put("a", text="again")),
+        batch(PutDocument("d", DocumentMetadata(attributes={"x": 1, "y": 2}))),
+    ]
+    store.write(history)
+    twin = LibraryStore.create(tmp_path / "twin", create_command())
+    for command in history:
+        twin.write([command])
+    assert twin.digest(3) == store.digest(3)
+    assert twin.digest(2) == store.digest(2) != store.digest(3)
+    twin.write([batch(put("a", text="different"))])
+    assert twin.digest(4) != store.digest(3)
+    twin.close()
+
+
+def test_opening_takes_milliseconds_and_reads_no_rows(store: LibraryStore, tmp_path: Path) -> None:
+    fill(store, 3_000)
+    store.close()
+    reopened = LibraryStore.open(tmp_path / "library")
+    assert reopened.library().chunk_count == 3_000
+    batches = list(reopened.live_chunk_rows(100, 2_900, 3))
+    assert [len(rows) for rows in batches] == [2_000, 800]
+    assert [row.row for rows in batches for row in rows] == list(range(101, 2_901))
+    reopened.close()
+
+
+def test_a_closed_store_says_so(store: LibraryStore) -> None:
+    store.close()
+    with pytest.raises(Unavailable):
+        store.chunk("a", 0)
