@@ -10,7 +10,7 @@ FILTERS = {
     "everything": None,
     "only the Rust book": F.doc.source == "rust-book",
     "chunks tagged as code": F.tags.contains("code"),
-    "documents whose title has 'loop', or PEPs": F.doc.title.icontains("loop") | (F.doc.source == "peps"),
+    "titles with 'switch', or PEPs": F.doc.title.icontains("switch") | (F.doc.source == "peps"),
     "short chunks that are not from tldr": (F.attributes.words < 30) & ~F.tags.contains("tldr"),
     "written after 2000, as plain JSON": {"created_at": {"gt": "2000-01-01T00:00:00Z"}},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,14 @@ class Run:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Wait for a condition of another process."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 Quire = Callable[..., Run]

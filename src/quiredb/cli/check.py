@@ -8,22 +8,29 @@ from rich.text import Text
 
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.output import console, json_option, new_table, print_json, wants_json
-from quiredb.storage.check import Finding, check_folder
+from quiredb.cli.progress import current_step
+from quiredb.storage.check import check_folder
+from quiredb.storage.findings import Finding, Severity
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @json_option
 def check(folder: Path) -> int:
-    """Check the data folder DIR for damage. No server may be using it."""
-    findings = check_folder(folder)
+    """Check the data folder DIR for damage: every page, row and segment. No server may be using it.
+
+    Errors are damage to the record, to be answered with a backup; warnings are repaired by the next start.
+    """
+    with current_step("checking") as say:
+        findings = check_folder(folder, say)
     if wants_json():
         print_json({"folder": str(folder), "findings": findings})
     elif findings:
         _print_table(findings)
     else:
         click.echo(f"{folder}: no damage found.")
-    return ExitCode.DAMAGED_DATA if findings else ExitCode.OK
+    damaged = any(finding.severity is Severity.ERROR for finding in findings)
+    return ExitCode.DAMAGED_DATA if damaged else ExitCode.OK
 
 
 def _print_table(findings: Sequence[Finding]) -> None:

@@ -1,11 +1,12 @@
 """A bar for long work, on a terminal only; it goes to stderr, so that stdout stays what was asked for."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 
@@ -34,3 +35,14 @@ def progress_bar(description: str, total: int | None) -> Iterator[Advance]:
             progress.update(task, completed=done, total=total)
 
         yield advance_to
+
+
+@contextmanager
+def current_step(description: str) -> Iterator[Callable[[str], None]]:
+    """Gives a function that is told what is done now, for work whose length nobody knows."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _step: None
+        return
+    with console.status(description) as status:
+        yield lambda step: status.update(f"{description}: {escape(step)}")

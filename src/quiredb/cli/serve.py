@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -22,6 +23,7 @@ from quiredb.settings import Settings, is_loopback
 
 _GRACE_SECONDS = 20
 _BACKLOG = 2048
+_SECONDS_BETWEEN_STEPS = 0.5
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -51,7 +53,7 @@ def serve(
     with _listening(settings) as listener:
         click.echo(f"opening the data folder {settings.data}")
         try:
-            app = import_module("quiredb.app").build(settings, progress=click.echo)
+            app = import_module("quiredb.app").build(settings, progress=_StartUpLines())
         except (ValidationFailed, FormatUnsupported) as error:
             raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
         return _run(app, listener, settings)
@@ -98,6 +100,20 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         ) from error
     with listener:
         yield listener
+
+
+class _StartUpLines:
+    """Prints the steps of starting, but not all of those that pass in a blink when nothing has to be compiled."""
+
+    def __init__(self) -> None:
+        self._printed = float("-inf")
+
+    def __call__(self, step: str) -> None:
+        now = time.monotonic()
+        if now - self._printed < _SECONDS_BETWEEN_STEPS and not step.endswith("ready"):
+            return
+        self._printed = now
+        click.echo(step)
 
 
 class _AnnouncingServer(uvicorn.Server):
