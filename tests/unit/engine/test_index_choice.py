@@ -1,0 +1,78 @@
+"""Which index a segment gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from quiredb.domain.errors import ValidationFailed
+from quiredb.domain.library import IndexKind, IndexSpec
+from quiredb.engine.index_choice import (
+    GRAPH_ROWS_AUTO,
+    GRAPH_ROWS_FORCED,
+    check_index_spec,
+    explain_choice,
+    plan_segment,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "expected"),
+    [
+        (IndexKind.AUTO, 0, "flat"),
+        (IndexKind.AUTO, GRAPH_ROWS_AUTO - 1, "flat"),
+        (IndexKind.AUTO, GRAPH_ROWS_AUTO, "graph"),
+        (IndexKind.GRAPH, GRAPH_ROWS_FORCED - 1, "flat"),
+        (IndexKind.GRAPH, GRAPH_ROWS_FORCED, "graph"),
+        (IndexKind.FLAT, 10_000_000, "flat"),
+    ],
+)
+def test_kind_by_size(kind: IndexKind, rows: int, expected: str) -> None:
+    assert plan_segment(IndexSpec(kind), rows).kind == expected
+
+
+def test_parameters_fill_up_with_defaults() -> None:
+    plan = plan_segment(IndexSpec(IndexKind.GRAPH, {"degree": 16}), 5_000)
+    assert plan.parameters == {"degree": 16, "build_effort": 128}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (IndexSpec(IndexKind.FLAT), "Asked for"),
+        (IndexSpec(IndexKind.GRAPH), "Asked for"),
+        (IndexSpec(), "Chosen by size"),
+    ],
+)
+def test_reasons(spec: IndexSpec, words: str) -> None:
+    assert explain_choice(spec, 5).startswith(words)
+    assert explain_choice(spec, 5_000_000).startswith(words)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        IndexSpec(),
+        IndexSpec(IndexKind.GRAPH, {"degree": 8, "build_effort": 512}),
+        IndexSpec(IndexKind.GRAPH, {"degree": 64, "build_effort": 16}),
+    ],
+)
+def test_specifications_that_are_allowed(spec: IndexSpec) -> None:
+    assert check_index_spec(spec, "/index") is spec
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "code"),
+    [
+        (IndexSpec(IndexKind.GRAPH, {"degree": 7}), "degree", "out-of-range"),
+        (IndexSpec(IndexKind.GRAPH, {"degree": 65}), "degree", "out-of-range"),
+        (IndexSpec(IndexKind.GRAPH, {"build_effort": 513}), "build_effort", "out-of-range"),
+        (IndexSpec(IndexKind.GRAPH, {"ef": 100}), "ef", "unknown-parameter"),
+        (IndexSpec(IndexKind.FLAT, {"degree": 16}), "degree", "unknown-parameter"),
+        (IndexSpec(IndexKind.AUTO, {"degree": 16}), "degree", "unknown-parameter"),
+    ],
+)
+def test_specifications_that_are_refused(spec: IndexSpec, name: str, code: str) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        check_index_spec(spec, "/index")
+    (violation,) = caught.value.violations
+    assert (violation.pointer, violation.code) == (f"/index/parameters/{name}", code)

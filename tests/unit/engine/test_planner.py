@@ -1,0 +1,90 @@
+"""The strategy for a segment, from sizes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from quiredb.engine.planner import DEFAULT_RECALL, choose_strategy
+from quiredb.engine.segment import EffortPoint, Segment
+
+CURVE = (EffortPoint(10, 0.80, 1e-5), EffortPoint(64, 0.96, 2e-5), EffortPoint(128, 0.99, 4e-5))
+
+
+@dataclass
+class Sized:
+    """What the planner reads of a segment."""
+
+    rows: int
+    kind: str
+    curve: tuple[EffortPoint, ...] = CURVE
+    index: Sized = field(init=False)
+    header: Sized = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.index = self.header = self
+
+    def __len__(self) -> int:
+        return self.rows
+
+    effort_for = Segment.effort_for
+
+
+def strategy(
+    allowed: int,
+    *,
+    rows: int = 100_000,
+    kind: str = "graph",
+    k: int = 10,
+    recall: float | None = 0.95,
+    exact: bool = False,
+    curve: tuple[EffortPoint, ...] = CURVE,
+) -> tuple[str, int]:
+    chosen = choose_strategy(cast(Segment, Sized(rows, kind, curve)), allowed, k, recall, exact=exact)
+    return str(chosen), chosen.effort
+
+
+def test_nothing_allowed_is_skipped() -> None:
+    assert strategy(0) == ("skip", 0)
+    assert strategy(0, exact=True) == ("skip", 0)
+
+
+def test_exact_searches_scan() -> None:
+    assert strategy(100_000, exact=True) == ("scan", 0)
+    assert strategy(99_999, exact=True) == ("masked-scan", 0)
+
+
+def test_flat_segments_are_scanned() -> None:
+    assert strategy(100_000, kind="flat") == ("scan", 0)
+
+
+@pytest.mark.parametrize(("recall", "effort"), [(0.5, 10), (0.8, 10), (0.95, 64), (0.96, 64), (0.97, 128), (None, 128)])
+def test_the_cheapest_effort_that_was_measured_to_reach_the_recall(recall: float | None, effort: int) -> None:
+    assert DEFAULT_RECALL == 0.98
+    assert strategy(100_000, recall=recall) == ("graph", effort)
+
+
+def test_a_recall_that_was_never_reached_is_scanned() -> None:
+    assert strategy(100_000, recall=0.995) == ("scan", 0)
+    assert strategy(100_000, recall=0.5, curve=()) == ("scan", 0)
+
+
+def test_few_allowed_rows_are_scanned() -> None:
+    assert strategy(4_096) == ("masked-scan", 0)
+    assert strategy(12_000) == ("masked-scan", 0)
+    assert strategy(12_001)[0] == "masked-graph"
+    assert strategy(4_096, rows=4_096) == ("scan", 0)
+
+
+def test_effort_grows_as_the_allowed_share_shrinks() -> None:
+    efforts = [strategy(allowed)[1] for allowed in (100_000, 50_000, 25_000, 12_500)]
+    assert efforts == [64, 128, 256, 512]
+
+
+def test_effort_is_at_least_k_and_bounded() -> None:
+    assert strategy(100_000, k=1_000) == ("graph", 1_000)
+    assert strategy(20_000, rows=100_000, k=1_000, recall=0.99)[1] == 1_000
+    assert strategy(700_000, rows=5_000_000, recall=0.99, curve=(EffortPoint(2_048, 0.99, 1e-3),))[1] == 4_096
+    assert strategy(100_000, k=5_000) == ("scan", 0)
