@@ -19,12 +19,14 @@ from quiredb.indexes.contract import METRIC_CODES, BuildCancelled
 from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.graph import GraphIndex, Scratch
 from quiredb.indexes.kernels.graph_build import connect, link_back, propose_neighbours
+from quiredb.indexes.kernels.quantize import row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
 
 DEGREE = 32
-BUILD_EFFORT = 160
-ALPHA = 1.0
+BUILD_EFFORT = 100
+ALPHA = 1.2
 """How much nearer a kept neighbour must be to cover a candidate, in plain (not squared) distance."""
+
 KEPT = 0.75
 """Share of the degree that pruning leaves, so that a row overflows once in a quarter of its degree."""
 LARGEST_BATCH = 2000
@@ -93,17 +95,16 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
         squares = flat.radii * flat.radii
     factors = np.ascontiguousarray(np.stack([squares, -scales], axis=1), np.float32)
     sums = np.empty(flat.count, np.int32)
-    asides = np.empty(flat.count if flat.metric == "dot" else 0, np.float32)
+    norms = np.empty(flat.count if flat.metric == "dot" else 0, np.float64)
     for start in range(0, flat.count, 8192):
         part = slice(start, start + 8192)
         sums[part] = flat.codes[part, : flat.dimension].sum(axis=1, dtype=np.int32)
-        if asides.size:
-            rows = flat.vectors[part].astype(np.float64)
-            asides[part] = np.einsum("ij,ij->i", rows, rows)
-    if asides.size:
-        asides = np.sqrt(asides.max() - asides)
+        if norms.size:
+            row_norms(flat.vectors[part], norms[part])
+    asides = np.sqrt(norms.max(initial=0.0) ** 2 - norms**2).astype(np.float32)
     order = np.random.default_rng(seed).permutation(flat.count).astype(np.int32)
-    entries = order[: int(np.ceil(np.sqrt(flat.count)))].copy()
+    entry_count = int(np.ceil(np.sqrt(flat.count)))
+    entries = order[:entry_count].copy()
     limit = max(1, int(KEPT * degree))
     return _Plan(flat, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA))
 

@@ -11,10 +11,16 @@ METRICS = ("cosine", "l2", "dot")
 def clustered(
     count: int, dimension: int, seed: int = 0, clusters: int = 40, spread: float = 0.35
 ) -> NDArray[np.float32]:
-    """A Gaussian mixture off the origin, with rows of different lengths."""
-    random = np.random.default_rng(seed)
-    centres = random.standard_normal((clusters, dimension)) + 0.4
-    rows = centres[random.integers(0, clusters, count)] + spread * random.standard_normal((count, dimension))
+    """A Gaussian mixture off the origin, of 24 latent dimensions plus noise, with rows of different lengths.
+
+    The mixture itself is the same for every seed, so rows of another seed make good queries.
+    """
+    mixture, random = np.random.default_rng(99), np.random.default_rng(seed)
+    latent = min(24, dimension)
+    centres = mixture.standard_normal((clusters, latent))
+    projection = mixture.standard_normal((latent, dimension)) / np.sqrt(latent)
+    inner = centres[random.integers(0, clusters, count)] + spread * random.standard_normal((count, latent))
+    rows = inner @ projection + 0.1 * random.standard_normal((count, dimension)) + 0.3
     return (rows * random.uniform(0.5, 2.0, (count, 1))).astype(np.float32)
 
 

@@ -46,26 +46,29 @@ def prune(
 ) -> int:  # fmt: skip
     """Choose at most `limit` of the candidates (ascending by distance to `node`) into out; returns how many.
 
-    `alpha` multiplies squared distances. kept_codes[limit, stride] is scratch space.
+    A first round covers by plain comparison, which spreads the edges widest; a second one fills the slots left over
+    by the factor `alpha` (of squared distances). kept_codes[limit, stride] is scratch; candidates are used up.
     """
     kept = 0
-    for position in range(size):
-        row = candidates[position]
-        if row == node:
-            continue
-        covered = False
-        for other in range(kept):
-            between = coded_distance(
-                kept_codes[other], out[other], row, codes, scales, sums, squares, asides, dimension
-            )
-            if alpha * between <= distances[position]:
-                covered = True
-                break
-        if covered:
-            continue
-        as_signed(codes, row, kept_codes[kept])
-        out[kept] = row
-        kept += 1
-        if kept == limit:
-            break
+    for stretch in (np.float32(1.0), alpha):
+        for position in range(size):
+            row = candidates[position]
+            if row < 0 or row == node:
+                continue
+            covered = False
+            for other in range(kept):
+                between = coded_distance(
+                    kept_codes[other], out[other], row, codes, scales, sums, squares, asides, dimension
+                )
+                if stretch * between <= distances[position]:
+                    covered = True
+                    break
+            if covered:
+                continue
+            as_signed(codes, row, kept_codes[kept])
+            out[kept] = row
+            candidates[position] = ~row
+            kept += 1
+            if kept == limit:
+                return kept
     return kept
