@@ -36,8 +36,8 @@ SELECT c.id FROM chunks c
 WHERE c.died IS NULL AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.key = c.document AND d.died IS NULL)
 """
 _LEFT_BEHIND = (
-    ("text", "SELECT row FROM texts WHERE row NOT IN (SELECT row FROM chunks)"),
-    ("embedding", "SELECT row FROM embeddings WHERE row NOT IN (SELECT row FROM chunks)"),
+    ("a text", "SELECT row FROM texts WHERE row NOT IN (SELECT row FROM chunks)"),
+    ("an embedding", "SELECT row FROM embeddings WHERE row NOT IN (SELECT row FROM chunks)"),
 )
 _FORGOTTEN_GRAVES = """
 SELECT c.row FROM segments s JOIN chunks c ON c.row > s.low_row AND c.row <= s.high_row
@@ -129,7 +129,7 @@ def _check_tables(connection: apsw.Connection, state: LibraryState, where: str) 
         yield Finding(Severity.ERROR, where, f"The chunk {identifier!r} has no document.")
     for what, query in _LEFT_BEHIND:
         for (row,) in fetch(connection, query):
-            yield Finding(Severity.ERROR, where, f"Row {row}: there is a {what} but no chunk.")
+            yield Finding(Severity.ERROR, where, f"Row {row}: there is {what} but no chunk.")
     for (row,) in fetch(connection, _FORGOTTEN_GRAVES):
         yield Finding(Severity.ERROR, where, f"Row {row} died after its segment was built and has no grave.")
 

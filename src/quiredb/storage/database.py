@@ -16,6 +16,7 @@ import apsw.sqlite_extra
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull
 from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, remove_file, rename_file
 
+VFS_NAME = "cksmvfs"
 PAGE_BYTES = 16 * 1024
 CHECKSUM_BYTES = 8
 _APPLICATION_ID = 0x51756972  # "Quir"
@@ -72,7 +73,7 @@ def create_database(path: Path, schema: str, fill: Callable[[apsw.Connection], N
     for suffix in ("", "-wal", "-shm"):
         remove_file(temporary.with_name(temporary.name + suffix))
     with database_errors(path):
-        connection = apsw.Connection(str(temporary), vfs="cksmvfs")
+        connection = apsw.Connection(str(temporary), vfs=VFS_NAME)
         connection.reserve_bytes(reserve=CHECKSUM_BYTES)
         connection.pragma("page_size", PAGE_BYTES)
         connection.pragma("auto_vacuum", "incremental")
@@ -91,7 +92,7 @@ def open_database(path: Path) -> apsw.Connection:
     """The writing connection to an existing file. `FormatUnsupported` before anything is touched."""
     check_format(path)
     with database_errors(path):
-        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs="cksmvfs")
+        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
         _configure(connection)
         return connection
 
@@ -99,7 +100,7 @@ def open_database(path: Path) -> apsw.Connection:
 def open_reader(path: Path) -> apsw.Connection:
     """A connection that refuses to write, for one thread at a time."""
     with database_errors(path):
-        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs="cksmvfs")
+        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.pragma("query_only", True)
         return connection
