@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from quiredb.indexes.curve import effort_curve
 
 from quiredb.domain.changes import ChunkRow
 from quiredb.domain.errors import JobCancelled
@@ -15,6 +14,7 @@ from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
 from quiredb.engine.index_choice import SegmentPlan
 from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
 from quiredb.indexes.contract import BuildCancelled, MetricName, VectorIndex
+from quiredb.indexes.curve import effort_curve
 from quiredb.indexes.flat import FlatIndex, build_flat
 from quiredb.indexes.graph_build import build_graph
 
@@ -98,7 +98,7 @@ def build_segment(
         columns=tuple((scope, name, kind) for scope, name, kind in contents.block.layout()),
         parameters=plan.parameters,
     )
-    arrays = segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, index)
+    arrays = segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, flat, index)
     return header, arrays
 
 

@@ -131,15 +131,16 @@ def segment_arrays(
     document_keys: NDArray[np.int64],
     vectors: NDArray[np.float32],
     block: ColumnBlock,
+    flat: FlatIndex,
     index: VectorIndex,
 ) -> dict[str, NDArray[Any]]:
-    """Everything of a segment that goes into its file, as named arrays."""
+    """Everything of a segment that goes into its file, as named arrays. `index` is `flat`, or walks on its codes."""
     return {
         "rows": rows,
         "by_row": np.argsort(rows, kind="stable").astype(np.int32),
         "document_keys": document_keys,
         "vectors": vectors,
-        **{_INDEX + name: array for name, array in index.arrays().items()},
+        **{_INDEX + name: array for name, array in {**flat.arrays(), **index.arrays()}.items()},
         **block.arrays(),
     }
 
