@@ -51,9 +51,7 @@ def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> Librar
     dead_rows = sum(part.dead_count for part in view.segments) + _dead_fresh(view)
     with library.writer:
         free = library.store.free_bytes()
-    dead = free + sum(
-        part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments
-    )
+    dead = free + sum(part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments)
     return LibraryStats(
         document_count=facts.document_count,
         chunk_count=facts.chunk_count,

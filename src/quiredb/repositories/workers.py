@@ -2,13 +2,15 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from quiredb.domain.errors import QuireError
 
 _log = logging.getLogger(__name__)
-_RETRY_SECONDS = 0.5
+_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS_MAX = 60.0
 
 Task = TypeVar("Task", bound=Hashable)
 
@@ -16,14 +18,15 @@ Task = TypeVar("Task", bound=Hashable)
 class Worker(Generic[Task]):
     """Runs `perform(task)` for every task that was woken; a task that answers True is performed again after a pause.
 
-    An error of ours is logged and the task tried again; any other error is a bug: it is logged with its traceback, the
-    task is dropped and `failed` holds it, so that readiness can tell.
+    An error of ours is logged and the task tried again, after pauses that double up to a minute. Any other error is a bug:
+    it is logged with its traceback, the task is dropped and `failed` holds it, so that readiness can tell.
     """
 
     def __init__(self, name: str, perform: Callable[[Task], bool]) -> None:
         self._perform = perform
         self._ready: dict[Task, None] = {}
-        self._later: dict[Task, None] = {}
+        self._due: dict[Task, float] = {}
+        self._pauses: dict[Task, float] = {}
         self._current: Task | None = None
         self._condition = threading.Condition()
         self._stopping = False
@@ -35,16 +38,11 @@ class Worker(Generic[Task]):
         self._thread.start()
 
     def wake(self, task: Task) -> None:
-        """Have the task performed soon. Cheap; a task that is waiting already is not added again."""
+        """Have the task performed soon. Cheap; a task that waits already is not added again, one that failed keeps its pause."""
         with self._condition:
-            self._ready[task] = None
-            self._condition.notify_all()
-
-    def drop(self, task: Task) -> None:
-        """Forget a waiting task."""
-        with self._condition:
-            self._ready.pop(task, None)
-            self._later.pop(task, None)
+            if task not in self._pauses:
+                self._ready[task] = None
+                self._condition.notify_all()
 
     def stop(self) -> None:
         """Finish the task at hand and end the thread."""
@@ -57,36 +55,42 @@ class Worker(Generic[Task]):
     def busy_with(self, task: Task) -> bool:
         """Whether the task is being performed, or waits."""
         with self._condition:
-            return self._current == task or task in self._ready or task in self._later
+            return self._current == task or task in self._ready or task in self._due
 
     def _next(self) -> Task | None:
         with self._condition:
             while not self._stopping:
+                now = time.monotonic()
+                self._ready.update({task: None for task, due in self._due.items() if due <= now})
                 if self._ready:
                     task = next(iter(self._ready))
                     del self._ready[task]
-                    self._later.pop(task, None)
+                    self._due.pop(task, None)
                     self._current = task
                     return task
-                if not self._condition.wait(_RETRY_SECONDS if self._later else None):
-                    self._ready, self._later = self._later, {}
+                self._condition.wait(min(self._due.values()) - now if self._due else None)
             return None
 
     def _run(self) -> None:
         while (task := self._next()) is not None:
-            again = self._attempt(task)
+            pause = self._attempt(task)
             with self._condition:
                 self._current = None
-                if again and task not in self._ready:
-                    self._later[task] = None
+                if pause is not None and task not in self._ready:
+                    self._due[task] = time.monotonic() + pause
 
-    def _attempt(self, task: Task) -> bool:
+    def _attempt(self, task: Task) -> float | None:
+        """Perform the task; answers the seconds until it is due again, or None when it is done."""
         try:
-            return self._perform(task)
+            again = self._perform(task)
         except QuireError as error:
-            _log.warning("background work failed and is tried again: %s", error.detail)
-            return True
+            pause = min(2 * self._pauses.get(task, _PAUSE_SECONDS), _PAUSE_SECONDS_MAX)
+            self._pauses[task] = pause
+            _log.warning("background work failed and is tried again in %.0f s: %s", pause, error.detail)
+            return pause
         except Exception as error:  # the thread must survive a bug in one task; readiness reports it
             _log.exception("background work failed")
             self.failed = error
-            return False
+            again = False
+        self._pauses.pop(task, None)
+        return _PAUSE_SECONDS if again else None
