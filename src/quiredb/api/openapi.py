@@ -44,7 +44,9 @@ def problems(*statuses: int) -> Responses:
     return responses
 
 
+UNCHANGED: Responses = {304: {"description": "The client's ETag is still right."}}
 READ_PROBLEMS = problems(404)
+CONDITIONAL_READ_PROBLEMS = {**UNCHANGED, **problems(400, 404)}
 BODY_PROBLEMS = problems(400, 404, 413, 415, 502)
 WRITE_PROBLEMS = problems(400, 404, 409, 412, 413, 415, 502, 507)
 

@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,8 +25,9 @@ DEPTH_MAX = 32
 QUOTES_MAX = 4_000_000
 STRUCTURE_MAX = 4_000_000
 _STRUCTURE = b"{}[]:"
-_NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
+_NEITHER_QUOTE_NOR_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE) - {ord('"')})
 _INTEGER_DIGITS_MAX = 18
+_CONTAINERS = frozenset({dict, list})
 _STEPS = np.zeros(256, dtype=np.int32)
 _STEPS[list(b"{[")] = 1
 _STEPS[list(b"}]")] = -1
@@ -65,12 +67,16 @@ def decode_object(raw: bytes) -> dict[str, Any]:
 
 
 def _structure(raw: bytes) -> bytes:
-    """The braces, brackets and colons outside strings."""
+    """The braces, brackets and colons outside strings.
+
+    Once all other characters are gone, two quotes side by side enclose or separate nothing, so both may go.
+    """
     if raw.count(b'"') > QUOTES_MAX:
         raise TooLarge(f"A body holds at most {QUOTES_MAX // 2} strings.")
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
-    structure = b"".join(unescaped.split(b'"')[::2]).translate(None, _NOT_STRUCTURE)
-    if len(structure) > DEPTH_MAX and _depth(structure) > DEPTH_MAX:
+    quoted = unescaped.translate(None, _NEITHER_QUOTE_NOR_STRUCTURE).replace(b'""', b"")
+    structure = b"".join(quoted.split(b'"')[::2])
+    if len(structure) > DEPTH_MAX and _depth(structure[:STRUCTURE_MAX]) > DEPTH_MAX:
         raise MalformedJson(f"Arrays and objects nest at most {DEPTH_MAX} deep.")
     if len(structure) > STRUCTURE_MAX:
         raise TooLarge(f"A body has at most {STRUCTURE_MAX // 2} objects and arrays.")
@@ -83,16 +89,22 @@ def _depth(structure: bytes) -> int:
 
 
 def _members(value: object, *, every_item: bool) -> int:
-    """How many object members a tree has; lists of numbers are skipped by their first item unless `every_item`."""
+    """How many object members a tree has, level by level.
+
+    Lists that begin with a scalar (vectors) are skipped unless `every_item`.
+    """
     count = 0
-    waiting = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            count += len(node)
-            waiting += [child for child in node.values() if child.__class__ is dict or child.__class__ is list]
-        elif isinstance(node, list) and node and (every_item or node[0].__class__ is dict or node[0].__class__ is list):
-            waiting += [child for child in node if child.__class__ is dict or child.__class__ is list]
+    level = [value]
+    while level:
+        objects = [node for node in level if node.__class__ is dict]
+        arrays = [
+            node
+            for node in level
+            if node.__class__ is list and node and (every_item or node[0].__class__ in _CONTAINERS)
+        ]
+        count += sum(map(len, objects))
+        children = chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(arrays))
+        level = [child for child in children if child.__class__ in _CONTAINERS]
     return count
 
 

@@ -20,7 +20,7 @@ from quiredb.api.dependencies import (
     WriteConditionsDependency,
 )
 from quiredb.api.merge_patch import merge
-from quiredb.api.openapi import READ_PROBLEMS, WRITE_PROBLEMS
+from quiredb.api.openapi import CONDITIONAL_READ_PROBLEMS, READ_PROBLEMS, WRITE_PROBLEMS
 from quiredb.api.preconditions import is_unchanged, version_tag
 from quiredb.api.schemas.base import check_same_id, validate
 from quiredb.api.schemas.chunks import (
@@ -101,7 +101,7 @@ def create_chunk(
     operation_id="get_document_chunk",
     summary="Read a chunk of a document",
     response_model=ChunkAnswer,
-    responses=READ_PROBLEMS,
+    responses=CONDITIONAL_READ_PROBLEMS,
 )
 def get_document_chunk(
     services: ServicesDependency,
@@ -124,7 +124,7 @@ def get_document_chunk(
     operation_id="get_chunk",
     summary="Read a chunk by its id alone",
     response_model=ChunkAnswer,
-    responses=READ_PROBLEMS,
+    responses=CONDITIONAL_READ_PROBLEMS,
 )
 def get_chunk(
     services: ServicesDependency,

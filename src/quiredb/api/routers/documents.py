@@ -18,7 +18,7 @@ from quiredb.api.dependencies import (
     WriteConditionsDependency,
 )
 from quiredb.api.merge_patch import merge
-from quiredb.api.openapi import READ_PROBLEMS, WRITE_PROBLEMS
+from quiredb.api.openapi import CONDITIONAL_READ_PROBLEMS, READ_PROBLEMS, WRITE_PROBLEMS
 from quiredb.api.preconditions import is_unchanged, version_tag
 from quiredb.api.schemas.base import check_same_id, validate
 from quiredb.api.schemas.documents import (
@@ -76,7 +76,7 @@ def create_document(
     operation_id="get_document",
     summary="Read a document",
     response_model=DocumentAnswer,
-    responses=READ_PROBLEMS,
+    responses=CONDITIONAL_READ_PROBLEMS,
 )
 def get_document(
     services: ServicesDependency,

@@ -17,7 +17,7 @@ from quiredb.api.dependencies import (
     WriteConditionsDependency,
 )
 from quiredb.api.merge_patch import merge
-from quiredb.api.openapi import READ_PROBLEMS, WRITE_PROBLEMS, problems
+from quiredb.api.openapi import CONDITIONAL_READ_PROBLEMS, READ_PROBLEMS, WRITE_PROBLEMS, problems
 from quiredb.api.preconditions import is_unchanged, library_tag
 from quiredb.api.schemas.base import validate
 from quiredb.api.schemas.indexing import StatsAnswer, stats_answer
@@ -73,7 +73,7 @@ def create_library(
     operation_id="get_library",
     summary="Read a library",
     response_model=LibraryAnswer,
-    responses=READ_PROBLEMS,
+    responses=CONDITIONAL_READ_PROBLEMS,
 )
 def get_library(
     services: ServicesDependency, library: LibraryPath, terms: ReadTermsDependency, if_none_match: IfNoneMatch = None

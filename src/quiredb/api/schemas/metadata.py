@@ -94,7 +94,7 @@ Text: TypeAlias = Annotated[str, Field(max_length=STRING_FIELD_CHARACTERS_MAX)]
 Tag: TypeAlias = Annotated[str, Field(min_length=1, max_length=TAG_CHARACTERS_MAX)]
 Tags: TypeAlias = Annotated[list[Tag], Field(max_length=TAGS_MAX, examples=[["guide", "draft"]])]
 Attributes: TypeAlias = Annotated[dict[str, Any], PlainValidator(_parse_attributes), WithJsonSchema(_ATTRIBUTE_SCHEMA)]
-AttributesAnswer: TypeAlias = Annotated[Mapping[str, AttributeValue], WithJsonSchema(_ATTRIBUTE_SCHEMA)]
+AttributesAnswer: TypeAlias = Annotated[dict[str, Any], WithJsonSchema(_ATTRIBUTE_SCHEMA)]
 
 
 class LibraryMetadataBody(RequestModel):
@@ -159,7 +159,7 @@ class LibraryMetadataAnswer(TypedDict):
 
     title: NotRequired[str]
     description: NotRequired[str]
-    tags: NotRequired[tuple[str, ...]]
+    tags: NotRequired[list[str]]
     attributes: NotRequired[AttributesAnswer]
 
 
@@ -171,7 +171,7 @@ class DocumentMetadataAnswer(TypedDict):
     author: NotRequired[str]
     language: NotRequired[str]
     published_at: NotRequired[InstantAnswer]
-    tags: NotRequired[tuple[str, ...]]
+    tags: NotRequired[list[str]]
     attributes: NotRequired[AttributesAnswer]
 
 
@@ -182,7 +182,7 @@ class ChunkMetadataAnswer(TypedDict):
     section: NotRequired[str]
     page: NotRequired[int]
     language: NotRequired[str]
-    tags: NotRequired[tuple[str, ...]]
+    tags: NotRequired[list[str]]
     attributes: NotRequired[AttributesAnswer]
 
 
@@ -194,9 +194,9 @@ def library_metadata_answer(metadata: LibraryMetadata) -> LibraryMetadataAnswer:
     if metadata.description is not None:
         answer["description"] = metadata.description
     if metadata.tags:
-        answer["tags"] = metadata.tags
+        answer["tags"] = list(metadata.tags)
     if metadata.attributes:
-        answer["attributes"] = metadata.attributes
+        answer["attributes"] = _attributes_answer(metadata.attributes)
     return answer
 
 
@@ -214,9 +214,9 @@ def document_metadata_answer(metadata: DocumentMetadata) -> DocumentMetadataAnsw
     if metadata.published_at is not None:
         answer["published_at"] = format_instant(metadata.published_at)
     if metadata.tags:
-        answer["tags"] = metadata.tags
+        answer["tags"] = list(metadata.tags)
     if metadata.attributes:
-        answer["attributes"] = metadata.attributes
+        answer["attributes"] = _attributes_answer(metadata.attributes)
     return answer
 
 
@@ -232,7 +232,11 @@ def chunk_metadata_answer(metadata: ChunkMetadata) -> ChunkMetadataAnswer:
     if metadata.language is not None:
         answer["language"] = metadata.language
     if metadata.tags:
-        answer["tags"] = metadata.tags
+        answer["tags"] = list(metadata.tags)
     if metadata.attributes:
-        answer["attributes"] = metadata.attributes
+        answer["attributes"] = _attributes_answer(metadata.attributes)
     return answer
+
+
+def _attributes_answer(attributes: Mapping[str, AttributeValue]) -> AttributesAnswer:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in attributes.items()}

@@ -54,7 +54,14 @@ FilterField: TypeAlias = Annotated[
 IncludeField: TypeAlias = Annotated[
     frozenset[Include],
     PlainValidator(_parse_include),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(Include)}, "uniqueItems": True}),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": list(Include)},
+            "uniqueItems": True,
+            "default": ["text", "metadata"],
+        }
+    ),
 ]
 VectorEncoding: TypeAlias = Literal["numbers", "b64"]
 """How an answer writes vectors."""
@@ -71,7 +78,7 @@ class SearchBody(RequestModel):
     filter: FilterField | None = None
     recall: Recall | None = None
     exact: bool = False
-    include: IncludeField = DEFAULT_INCLUDE
+    include: IncludeField = Field(default_factory=lambda: DEFAULT_INCLUDE)
     explain: bool = False
     vector_encoding: VectorEncoding = "numbers"
 
@@ -113,7 +120,7 @@ class ScanBody(RequestModel):
     """Which chunks to list, by id."""
 
     filter: FilterField | None = None
-    include: IncludeField = DEFAULT_INCLUDE
+    include: IncludeField = Field(default_factory=lambda: DEFAULT_INCLUDE)
     vector_encoding: VectorEncoding = "numbers"
 
 
