@@ -1,4 +1,4 @@
-"""The graph walk with lists and sets: keep the `width` best rows seen, expand the best unexpanded until none is left."""
+"""The graph walk with lists: keep the `width` best rows seen, expand the best unexpanded until none is left."""
 
 from __future__ import annotations
 

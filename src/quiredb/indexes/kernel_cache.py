@@ -12,11 +12,13 @@ The files are Numba's and are unpickled on load: the folder must belong to whoev
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.metadata
 import os
 import pickle
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -68,12 +70,20 @@ def is_writable(folder: Path) -> bool:
 
 
 def choose_folder(roots: list[Path], key: str) -> Path:
-    """The first folder named `key` that is complete or writable, else a fresh temporary one."""
+    """The first folder named `key` that is complete or writable, else a temporary one that goes with the process.
+
+    Where not even that can be made, a folder that cannot be written: kernels are then compiled and not kept.
+    """
     for root in roots:
         folder = root / key
         if (folder / COMPLETE).exists() or is_writable(folder):
             return folder
-    return Path(tempfile.mkdtemp(prefix="quire-kernels-"))
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix="quire-kernels-"))
+    except OSError:
+        return Path(os.devnull) / key
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return temporary
 
 
 @cache
@@ -85,9 +95,8 @@ def kernel_folder() -> Path:
 def mark_complete() -> None:
     """Note that every kernel is in the folder, so that a read-only copy of it is known to be usable."""
     marker = kernel_folder() / COMPLETE
-    if marker.exists() or not is_writable(marker.parent):
-        return
-    marker.write_text("every kernel of this version is here\n", encoding="utf-8")
+    if not marker.exists() and is_writable(marker.parent):
+        marker.touch()
 
 
 class _KernelLocator(_CacheLocator):  # type: ignore[misc]  # numba is untyped
@@ -124,7 +133,15 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # numba is untyped
         try:
             return super().load_overload(sig, target_context)
         except (OSError, EOFError, pickle.UnpicklingError, ValueError, AttributeError, ImportError, IndexError):
+            self._forget()
             return None
+
+    def _forget(self) -> None:
+        """Start a new index, as saving would read the damaged one."""
+        try:
+            self.flush()
+        except OSError:
+            self.disable()
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled code; where that is impossible this process simply goes on without."""
