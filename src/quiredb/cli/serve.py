@@ -145,16 +145,15 @@ def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     server = _AnnouncingServer(config, lambda: click.echo(f"listening on {address}"))
+
+    # uvicorn raises the signal again when it is done; an end in good order must not look like a crash.
+    def end(_signal: int, _frame: object) -> None:
+        server.should_exit = True
+
     for ending in _ENDING:
-        signal.signal(
-            ending, _ignore
-        )  # uvicorn raises the signal again when it is done: that must not look like a crash
+        signal.signal(ending, end)
     server.run(sockets=[listener])
     if not server.started:
         raise CommandFailed("the server could not start; its log above says why")
     click.echo("stopped")
     return ExitCode.OK
-
-
-def _ignore(_signal: int, _frame: object) -> None:
-    """What is left to do for a signal after an orderly end."""
