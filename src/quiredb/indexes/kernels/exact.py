@@ -25,16 +25,19 @@ def query_norm(query: Any, dimension: int) -> float:
 
 @helper
 def row_distance(query: Any, row: Any, dimension: int, metric: int, norm: float) -> float:
-    """The distance of the rows at two addresses; `norm` is the query's. A zero vector has cosine 0 with everything."""
+    """The distance of the rows at two addresses; `norm` is the query's. A zero vector has cosine 0 with everything.
+
+    The cosine distance of parallel rows is not let below zero by rounding.
+    """
     if metric == L2:
         return squared_distance(query, row, dimension)
     product, squared = dot_and_norm(query, row, dimension)
     if metric == DOT:
-        return -product
+        return 0.0 - product
     scale = norm * np.sqrt(squared)
     if scale == 0.0:
         return 1.0
-    return 1.0 - product / scale
+    return max(0.0, 1.0 - product / scale)
 
 
 @kernel(void, given(float32), given(float32, 2), given(int64), int64, filled(float64))
