@@ -1,6 +1,7 @@
 """The only place outside SQLite that creates, flushes, renames and removes files."""
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -43,7 +44,7 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> int:
             with temporary.open("wb") as stream:
                 written = sum(stream.write(part) for part in parts)
                 stream.flush()
-                os.fsync(stream.fileno())
+                _flush(stream.fileno())
             temporary.replace(path)
         except OSError:
             temporary.unlink(missing_ok=True)
@@ -76,6 +77,15 @@ def flush_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        _flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush(descriptor: int) -> None:
+    """Down to the medium: on macOS an fsync alone stops at the drive's cache."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        os.fsync(descriptor)
+    else:
+        fcntl.fcntl(descriptor, full)

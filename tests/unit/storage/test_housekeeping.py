@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from quiredb.domain.commands import DeleteChunk, DeleteDocument
+from quiredb.storage import housekeeping
 from quiredb.storage.library_store import LibraryStore
 from tests.unit.storage.building import create_command, fill, in_slices, put, write
 
@@ -70,6 +73,15 @@ def test_row_numbers_are_never_given_out_twice(store: LibraryStore, tmp_path: Pa
     assert [(row.row, row.key) for rows in reopened.live_document_rows(3) for row in rows] == [(2, 2)]
     assert reopened.dead_rows() == [(1, 2), (2, 2)]
     reopened.close()
+
+
+def test_more_empty_slices_than_one_call_takes_are_worked_off(
+    store: LibraryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "SLICE_ROWS", 2)
+    write(store, *(DeleteChunk(chunk_id) for chunk_id in fill(store, 1_000)))
+    store.purge(2, 1_000)
+    assert [store.repack(1) for _ in range(2)] == [True, False]
 
 
 def test_slices_that_lost_everything_are_forgotten(store: LibraryStore) -> None:

@@ -177,6 +177,32 @@ def test_a_chunk_touches_its_document_once_for_each_command(store: LibraryStore)
     assert len(change.documents_died) == 1
 
 
+def test_operations_of_one_batch_see_each_other(store: LibraryStore) -> None:
+    write(store, put("a"), put("b"), put("c"))
+    receipt = write(store, put("d"), DeleteChunk("d"), put("e"), DeleteChunk("a"), put("b"), DeleteDocument("d"))
+    assert receipt.outcomes[-1].removed == 3
+    assert (receipt.library.document_count, receipt.library.chunk_count) == (0, 0)
+    receipt = write(store, put("a"), put("b"), DeleteChunk("b"), put("c"), DeleteDocument("d"), put("c", "new"))
+    assert (receipt.library.document_count, receipt.library.chunk_count) == (1, 1)
+    assert ids(store, "new") == ["c"]
+
+
+def test_the_place_of_a_chunk_deleted_in_the_same_batch_is_free(store: LibraryStore) -> None:
+    write(store, put("a"), put("b"))
+    write(store, put("c"), DeleteChunk("c"), DeleteChunk("b"), put("d"), put("a", position=9), put("e"))
+    chunks = store.document_chunks("d", 2, None, 9)
+    assert [(chunk.id, chunk.position) for chunk in chunks] == [("d", 1), ("a", 9), ("e", 10)]
+
+
+def test_an_older_position_can_be_loaded_whole(store: LibraryStore) -> None:
+    write(store, put("a"), put("b"))
+    write(store, put("a"), DeleteChunk("b"), put("c", "other"))
+    chunks = [[row.row for rows in store.live_chunk_rows(0, None, at) for row in rows] for at in (0, 1, 2)]
+    assert chunks == [[], [1, 2], [3, 4]]
+    documents = [[row.document.id for rows in store.live_document_rows(at) for row in rows] for at in (0, 1, 2)]
+    assert documents == [[], ["d"], ["d", "other"]]
+
+
 def test_refusals_say_what_is_in_the_way(store: LibraryStore) -> None:
     write(store, put("a", "one"))
     conflict = refusal(store, put("a", "two"))
