@@ -61,10 +61,3 @@ class LineStream:
             if part:
                 return part
         return b""
-
-    async def drain(self, bytes_max: int) -> None:
-        """Read on and forget, so that a sender that is still sending can see the answer; at most `bytes_max`."""
-        async for part in self._body:
-            bytes_max -= len(part)
-            if bytes_max < 0:
-                return

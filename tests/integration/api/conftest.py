@@ -60,16 +60,20 @@ def _numbers() -> Iterator[int]:
 
 
 @pytest.fixture
-def make_library(client: httpx.Client, _numbers: Iterator[int]) -> Callable[..., str]:
-    """Makes an empty library under a new id and returns its path."""
+def make_library(client: httpx.Client, _numbers: Iterator[int]) -> Iterator[Callable[..., str]]:
+    """Makes empty libraries under new ids and returns their paths; they go when the test ends."""
+    made: list[str] = []
 
     def make(dimension: int = 3, **settings: Any) -> str:
         path = f"/v1/libraries/library-{next(_numbers)}"
         response = client.put(path, json={"dimension": dimension, **settings})
         assert response.status_code == 201, response.text
+        made.append(path)
         return path
 
-    return make
+    yield make
+    for path in made:
+        client.delete(path)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from quiredb.domain.drafts import ImportItem, ImportReport
 
 router = APIRouter(prefix="/v1/libraries/{library}", tags=["transfer"], route_class=StrictRoute)
 
-_DRAINED_BYTES_MAX = 64 * 1024 * 1024
 _NDJSON_EXAMPLE = (
     '{"id": "guide", "metadata": {"title": "Guide"}, '
     '"chunks": [{"id": "g1", "text": "One.", "embedding": [0.1, 0.9]}]}\n'
@@ -70,7 +69,6 @@ async def import_library(
 
     slots: CapacityLimiter = request.app.state.import_slots
     report = await to_thread.run_sync(run, limiter=slots)
-    await stream.drain(_DRAINED_BYTES_MAX)
     return answer(import_answer(report), position=report.position)
 
 
