@@ -88,7 +88,7 @@ class Collection:
 
     def documents_worn(self) -> bool:
         """Whether the document table should be rebuilt from the store."""
-        return self._documents_since is None and self._documents.worn(self.view.library.document_count)
+        return self._documents.worn(self.view.library.document_count)
 
     def begin_documents(self) -> None:
         """Remember document changes from now on, while a new table is built from the store at the current position."""

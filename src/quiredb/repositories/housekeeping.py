@@ -1,5 +1,6 @@
 """Background work of all libraries: a quick worker (seal, purge, give disk back) and a slow one (merges, rebuilds)."""
 
+import logging
 import threading
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from quiredb.engine.documents import DocumentTable
 from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.open_library import OpenLibrary
-from quiredb.repositories.segments import Stopping, merge, rebuild, seal, unwatched, watched
+from quiredb.repositories.segments import Stopping, damaged_segments, merge, rebuild, seal, unwatched, watched
 from quiredb.repositories.workers import Worker
 
+_log = logging.getLogger(__name__)
 _PURGE_ROWS = 500
 _REPACK_ROWS = 1_000
 _RELEASE_PAGES = 512
@@ -19,10 +21,11 @@ _RELEASE_PAGES = 512
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """A task of the slow worker: what merging asks for, or (with a job) a full rebuild."""
+    """A task of the slow worker: what merging asks for, a full rebuild (with a job), or a look at every byte."""
 
     library: OpenLibrary
     job_id: str | None = None
+    verifies: bool = False
 
 
 class Housekeeping:
@@ -55,7 +58,8 @@ class Housekeeping:
             self._quick.wake(library)
 
     def opened(self, library: OpenLibrary) -> None:
-        """A library was opened: finish what an earlier process left."""
+        """A library was opened: check its segments and finish what an earlier process left."""
+        self._slow.wake(_Build(library, verifies=True))
         self._quick.wake(library)
 
     def rebuild(self, library: OpenLibrary) -> Job:
@@ -66,13 +70,17 @@ class Housekeeping:
 
     def is_building(self, library: OpenLibrary) -> bool:
         """Whether index work is under way or due."""
-        if self._slow.busy_with(_Build(library)) or library.building is not None:
+        if self._slow.busy_with(lambda task: task.library is library and not task.verifies):
             return True
         return len(library.view().fresh) >= SEAL_ROWS or self._next_merge(library) is not None
 
     def is_settled(self, library: OpenLibrary) -> bool:
         """Whether no background work at all is left to do."""
-        return not (self._quick.busy_with(library) or self.is_building(library))
+        return not (
+            self._quick.busy_with(lambda task: task is library)
+            or self._slow.busy_with(lambda task: task.library is library)
+            or self.is_building(library)
+        )
 
     def _tidy(self, library: OpenLibrary) -> bool:
         """One round of quick work; True while there is more."""
@@ -91,15 +99,15 @@ class Housekeeping:
         """Purge dead rows that no reader sees, pack half-empty pages, give free pages back."""
         purged = _PURGE_ROWS
         while purged == _PURGE_ROWS and not stopping():
-            with library.writer:
+            with library.exclusively():
                 purged = library.store.purge(library.collection.horizon(), _PURGE_ROWS)
         more = True
         while more and not stopping():
-            with library.writer:
+            with library.exclusively():
                 more = library.store.repack(_REPACK_ROWS)
         more = True
         while more and not stopping():
-            with library.writer:
+            with library.exclusively():
                 more = library.store.release_pages(_RELEASE_PAGES)
         return library.store.has_dead_versions()
 
@@ -107,16 +115,22 @@ class Housekeeping:
         library = task.library
         stopping = Stopping(self._stopping, library)
         if stopping():
+            if task.job_id is not None:
+                self._jobs.end(task.job_id, JobState.CANCELLED)
             return False
         try:
             if task.job_id is not None:
                 self._rebuild(library, task.job_id, stopping)
+            elif task.verifies:
+                self._verify(library, stopping)
             elif chosen := self._next_merge(library):
                 merge(library, chosen, watched(library, lambda _: None, stopping))
         except JobCancelled:
             return False
         finally:
             library.building = None
+            if task.job_id is not None:
+                self._jobs.end(task.job_id, JobState.FAILED, "A bug stopped the work; the server's log tells more.")
         self._quick.wake(library)
         return False
 
@@ -137,6 +151,12 @@ class Housekeeping:
         library.damaged.clear()
         self._jobs.end(job_id, JobState.SUCCEEDED)
 
+    def _verify(self, library: OpenLibrary, stopping: Stopping) -> None:
+        damaged = damaged_segments(library, stopping)
+        if damaged:
+            _log.warning("library %s: segments are damaged and are rebuilt: %s", library.id, ", ".join(damaged))
+        library.damaged |= damaged
+
     def _next_merge(self, library: OpenLibrary) -> MergeRange | None:
         """A damaged segment first, then what sizes ask for."""
         names = [part.segment.name for part in library.view().segments]
@@ -148,9 +168,9 @@ class Housekeeping:
 
 def _renew_documents(library: OpenLibrary) -> None:
     """Build the document table from the store while commits go on."""
-    with library.writer:
+    with library.exclusively():
         library.collection.begin_documents()
         view = library.view()
     table = DocumentTable.of(library.store.live_document_rows(view.position))
-    with library.writer:
+    with library.exclusively():
         library.collection.replace_documents(table)

@@ -5,14 +5,13 @@ import os
 import threading
 from pathlib import Path
 
-from quiredb.storage.folder import DataFolder
-
 from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
 from quiredb.domain.errors import NotFound, PreconditionFailed, StorageFailed
 from quiredb.repositories.housekeeping import Housekeeping
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.loading import load_collection
 from quiredb.repositories.open_library import OpenLibrary
+from quiredb.storage.folder import DataFolder
 from quiredb.storage.library_store import LibraryStore
 
 _log = logging.getLogger(__name__)
@@ -49,8 +48,9 @@ class LibraryRepository:
         """Stop background work, close every file, unlock the folder."""
         self.housekeeping.stop()
         for library in self._libraries.values():
-            library.closed.set()
-            library.store.close()
+            with library.writer:
+                library.closed.set()
+                library.store.close()
         self.folder.close()
 
     def get(self, library_id: str) -> OpenLibrary:
@@ -93,9 +93,16 @@ class LibraryRepository:
                     raise PreconditionFailed(f"The library is at version {version}.")
                 self.folder.catalogue.remove(library_id)
                 library.closed.set()
+                library.store.close()
             self._libraries = {name: one for name, one in self._libraries.items() if name != library_id}
-            library.store.close()
+            self._remove_files(library_id)
+
+    def _remove_files(self, library_id: str) -> None:
+        """The library is gone already; files that background work is still writing go when the folder opens next."""
+        try:
             self.folder.remove_orphans()
+        except StorageFailed as error:
+            _log.warning("files of the deleted library %s stay until the next start: %s", library_id, error.detail)
 
     def _open_existing(self, library_id: str, key: str) -> None:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiredb.domain.errors import DataDamaged
+from quiredb.domain.errors import DataDamaged, FormatUnsupported
 from quiredb.domain.library import Library
 from quiredb.engine.building import Progress, RowRange, build_segment, collect
 from quiredb.engine.collection import Collection
@@ -37,7 +37,7 @@ def load_collection(store: LibraryStore) -> Loaded:
     for record in store.segments():
         try:
             segments.append(open_recorded_segment(store, record))
-        except DataDamaged as error:
+        except (DataDamaged, FormatUnsupported) as error:
             _log.warning("segment %s cannot be used and is rebuilt: %s", record.name, error.detail)
             segments.append(_in_memory(store, library, record))
             damaged.append(record.name)

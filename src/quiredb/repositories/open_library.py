@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from quiredb.domain.changes import Change
 from quiredb.domain.commands import Command, Receipt
@@ -19,7 +20,8 @@ class OpenLibrary:
     """What services hold of a library.
 
     Reads: take `view()` once and use it with `store` at the view's position, keeping the view until done (rows that the
-    view sees are not purged while it is held). Writes: `submit`. Background work holds `writer` while it changes state.
+    view sees are not purged while it is held). Writes: `submit`. Background work is `exclusively` the writer while it
+    changes state.
     """
 
     def __init__(
@@ -54,6 +56,13 @@ class OpenLibrary:
         """Commit a command; readers see it when this returns."""
         return self._commits.submit(command)
 
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """The writer's role for the block. `NotFound` once the library was closed."""
+        with self.writer:
+            self._check_open()
+            yield
+
     def search(self, view: View, nearest: Nearest, filter_: Filter | None = None) -> Ranking:
         """Search a view of this library."""
         return search_view(view, nearest, filter_, self.texts)
@@ -71,9 +80,12 @@ class OpenLibrary:
                     raise ReplicaBehind(f"This node is at position {now}, not yet at {position}. Try again.")
 
     def _write(self, commands: Sequence[Command]) -> list[Applied | QuireError]:
+        self._check_open()
+        return self.store.write(commands)
+
+    def _check_open(self) -> None:
         if self.closed.is_set():
             raise NotFound("library", self.id)
-        return self.store.write(commands)
 
     def _apply(self, changes: Sequence[Change]) -> None:
         self.collection.apply(changes)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from quiredb.domain.errors import DataDamaged, FormatUnsupported
 from quiredb.engine.building import Progress, RowRange, build_segment, collect
 from quiredb.engine.index_choice import plan_segment
 from quiredb.engine.merging import SEGMENT_ROWS_MAX, MergeRange
@@ -12,7 +13,7 @@ from quiredb.engine.searching import metric_name
 from quiredb.engine.view import View
 from quiredb.repositories.loading import open_recorded_segment
 from quiredb.repositories.open_library import OpenLibrary
-from quiredb.storage.segment_file import write_segment
+from quiredb.storage.segment_file import open_segment, write_segment
 from quiredb.storage.segments import SegmentRecord
 
 _COLLECTING_SHARE = 0.1
@@ -43,6 +44,19 @@ def rebuild(library: OpenLibrary, progress: Progress) -> None:
     for number, size in enumerate(groups):
         share = _share(progress, number, len(groups))
         merge(library, MergeRange(number, number + size), share)
+
+
+def damaged_segments(library: OpenLibrary, stopping: Callable[[], bool]) -> set[str]:
+    """Read every byte of the segment files; the names of those whose checksums do not hold."""
+    damaged = set()
+    for record in library.store.segments():
+        if stopping():
+            break
+        try:
+            open_segment(library.store.segment_path(record.name)).verify()
+        except (DataDamaged, FormatUnsupported):
+            damaged.add(record.name)
+    return damaged
 
 
 def _groups(sizes: Sequence[int]) -> list[int]:
@@ -79,7 +93,7 @@ def _build_and_swap(
     size = write_segment(store.segment_path(name), header.as_json(), arrays)
     record = SegmentRecord(name, span.low, span.high, span.position, len(contents.rows), header.kind, size)
     segment = open_recorded_segment(store, record)
-    with library.writer:
+    with library.exclusively():
         store.swap_segments(removed, [record])
         library.collection.replace_segments(removed, segment)
     store.discard_segments(removed)

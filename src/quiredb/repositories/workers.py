@@ -18,7 +18,7 @@ Task = TypeVar("Task", bound=Hashable)
 class Worker(Generic[Task]):
     """Runs `perform(task)` for every task that was woken; a task that answers True is performed again after a pause.
 
-    An error of ours is logged and the task tried again, after pauses that double up to a minute. Any other error is a bug:
+    An error of ours is logged and the task tried again, after pauses that double up to a minute. Any other is a bug:
     it is logged with its traceback, the task is dropped and `failed` holds it, so that readiness can tell.
     """
 
@@ -38,7 +38,7 @@ class Worker(Generic[Task]):
         self._thread.start()
 
     def wake(self, task: Task) -> None:
-        """Have the task performed soon. Cheap; a task that waits already is not added again, one that failed keeps its pause."""
+        """Have the task performed soon. Cheap; one that waits is not added again, one that failed keeps its pause."""
         with self._condition:
             if task not in self._pauses:
                 self._ready[task] = None
@@ -52,10 +52,11 @@ class Worker(Generic[Task]):
         if self._thread.is_alive():
             self._thread.join()
 
-    def busy_with(self, task: Task) -> bool:
-        """Whether the task is being performed, or waits."""
+    def busy_with(self, concerned: Callable[[Task], bool]) -> bool:
+        """Whether a task for which `concerned` answers True is being performed, or waits."""
         with self._condition:
-            return self._current == task or task in self._ready or task in self._due
+            current = () if self._current is None else (self._current,)
+            return any(map(concerned, (*current, *self._ready, *self._due)))
 
     def _next(self) -> Task | None:
         with self._condition:
