@@ -1,0 +1,102 @@
+"""Commands and waiting for tests of open libraries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiredb.domain.commands import (
+    CreateLibrary,
+    DeleteChunk,
+    IdempotencyToken,
+    NewChunk,
+    Operation,
+    PutChunk,
+    WriteBatch,
+)
+from quiredb.domain.library import IndexKind, IndexSpec
+from quiredb.domain.metadata import ChunkMetadata, LibraryMetadata
+from quiredb.domain.metric import Metric
+from quiredb.engine.searching import Nearest
+from quiredb.repositories.libraries import LibraryRepository
+from quiredb.repositories.open_library import OpenLibrary
+from tests.unit.engine.rows import START, vector_bytes
+
+DIMENSION = 4
+DEADLINE_SECONDS = 60.0
+
+
+def creation(
+    identifier: str = "library", kind: IndexKind = IndexKind.AUTO, token: IdempotencyToken | None = None
+) -> CreateLibrary:
+    return CreateLibrary(identifier, DIMENSION, Metric.L2, IndexSpec(kind), None, LibraryMetadata(), START, token)
+
+
+def vector_of(number: int) -> NDArray[np.float32]:
+    """A vector of its own for each number."""
+    return np.random.default_rng(number).normal(size=DIMENSION).astype(np.float32)
+
+
+def put(number: int, document: str = "document", **metadata: Any) -> PutChunk:
+    chunk = NewChunk(
+        f"chunk-{number:06d}", f"text {number}", vector_bytes(vector_of(number)), ChunkMetadata(**metadata)
+    )
+    return PutChunk(document, chunk, create_document=True)
+
+
+def delete(number: int) -> DeleteChunk:
+    return DeleteChunk(f"chunk-{number:06d}")
+
+
+def batch(*operations: Operation) -> WriteBatch:
+    return WriteBatch(operations, START)
+
+
+def fill(library: OpenLibrary, numbers: range, step: int = 1_000) -> None:
+    for start in range(numbers.start, numbers.stop, step):
+        library.submit(batch(*map(put, range(start, min(start + step, numbers.stop)))))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[LibraryRepository]:
+    repository = LibraryRepository.open(path)
+    try:
+        yield repository
+        assert repository.housekeeping.failures() == []
+    finally:
+        repository.close()
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Poll; fail after a deadline."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen: {what}"
+        time.sleep(0.005)
+
+
+def settle(repository: LibraryRepository, library: OpenLibrary) -> None:
+    wait_until(lambda: repository.housekeeping.is_settled(library), "background work ends")
+
+
+def neighbours(library: OpenLibrary, query: NDArray[np.float32], k: int = 10) -> list[str]:
+    ranking = library.search(library.view(), Nearest(query, k, exact=True))
+    return [row.chunk_id for row in ranking.rows]
+
+
+def assert_finds(library: OpenLibrary, numbers: set[int]) -> None:
+    """The library holds exactly these chunks, and exact search ranks them as brute force does."""
+    listed = sorted(numbers)
+    vectors = np.array([vector_of(number) for number in listed], np.float64).reshape(-1, DIMENSION)
+    for seed in (1, 2, 3):
+        query = vector_of(10_000_000 + seed)
+        order = np.argsort(((vectors - query.astype(np.float64)) ** 2).sum(axis=1), kind="stable")[:20]
+        assert neighbours(library, query, 20) == [f"chunk-{listed[place]:06d}" for place in order.tolist()]
+    found = library.search(library.view(), Nearest(vector_of(0), len(numbers) + 10, exact=True)).rows
+    assert {row.chunk_id for row in found} == {f"chunk-{number:06d}" for number in numbers}
