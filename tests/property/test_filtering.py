@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from quiredb.domain.chunk import Chunk
 from quiredb.domain.document import Document
 from quiredb.domain.errors import ValidationFailed
-from quiredb.domain.filter_fields import Field, Scope, chunk_value, document_value
+from quiredb.domain.filter_fields import Field, Scope, chunk_value, chunk_values, document_value
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.filters import Filter, matches
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
@@ -60,9 +60,9 @@ def document_table(updates: Sequence[tuple[int, Any]]) -> tuple[DocumentTable, d
 
 
 def built(chunks: Sequence[Chunk], order: NDArray[np.int64] | None = None) -> ColumnBlock:
-    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_value)
+    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_values)
     for chunk in chunks:
-        builder.add(chunk, chunk.metadata.attributes)
+        builder.add(chunk)
     return builder.build(order)
 
 

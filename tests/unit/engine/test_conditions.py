@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quiredb.domain.filter_fields import Field, Scope, chunk_value
+from quiredb.domain.filter_fields import Field, Scope, chunk_value, chunk_values
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.filters import Condition, Operator, condition_holds
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
@@ -57,9 +57,9 @@ OPERANDS: dict[Operator, list[Any]] = {
 
 @pytest.fixture(scope="module")
 def block() -> ColumnBlock:
-    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_value)
+    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_values)
     for chunk in CHUNKS:
-        builder.add(chunk, chunk.metadata.attributes)
+        builder.add(chunk)
     return builder.build()
 
 
