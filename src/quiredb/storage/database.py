@@ -134,7 +134,8 @@ def check_format(path: Path) -> None:
 
 def _configure(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(BUSY_MILLISECONDS)
-    connection.pragma("journal_mode", "wal")
+    if connection.pragma("journal_mode", "wal") != "wal":
+        raise StorageFailed(f"{connection.filename}: the disk cannot share memory between readers; use a local disk.")
     connection.pragma("synchronous", "full")
     # Only macOS knows the difference: there an fsync alone stops at the drive's cache.
     connection.pragma("fullfsync", True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,30 +10,26 @@ from quiredb.domain.commands import (
     DeleteDocument,
     DeleteUnchanged,
     Expectation,
-    IdempotencyToken,
     NewChunk,
     PutChunk,
     PutDocument,
 )
 from quiredb.domain.errors import (
     Conflict,
-    IdempotencyKeyReused,
     NotFound,
     PreconditionFailed,
     Unavailable,
     ValidationFailed,
 )
-from quiredb.domain.filter_fields import Field, Scope
 from quiredb.domain.library import IndexSpec
 from quiredb.domain.limits import CHUNK_POSITION_MAX
-from quiredb.domain.metadata import ChunkMetadata, DocumentMetadata, Kind, LibraryMetadata
+from quiredb.domain.metadata import ChunkMetadata, DocumentMetadata, LibraryMetadata
 from quiredb.storage import commands
 from quiredb.storage.library_store import LibraryStore
 from tests.unit.storage.building import (
     batch,
     create_command,
     done,
-    embedding,
     fill,
     instant,
     new_chunk,
@@ -68,54 +63,6 @@ def test_a_new_library_is_what_was_asked_for(store: LibraryStore, tmp_path: Path
     store.close()
     reopened = LibraryStore.open(tmp_path / "library")
     assert reopened.library() == library
-    reopened.close()
-
-
-def test_every_text_comes_back_as_it_went_in(store: LibraryStore) -> None:
-    texts = ["", "\0 in \0 it", "ß漢字🙂", "a" * 70_000, "line\r\nline"]
-    write(store, *(put(f"c{index}", text=text) for index, text in enumerate(texts)))
-    found = store.document_chunks("d", 1, None, 10)
-    assert [chunk.text for chunk in found] == texts
-    assert [text for _, text in store.texts([1, 2, 3, 4, 5])] == texts
-
-
-def test_texts_follow_the_order_of_the_rows_asked_for_over_many_slices(store: LibraryStore) -> None:
-    write(store, *(put(f"c{number}", text=f"text {number + 1}") for number in range(1_200)))
-    rows = [row for row in range(1_200, 0, -1) if row % 7]
-    assert list(store.texts(rows)) == [(row, f"text {row}") for row in rows]
-
-
-def test_metadata_comes_back_as_it_went_in(store: LibraryStore) -> None:
-    chunk = ChunkMetadata("n", "s", 3, "de", ("t",), {"i": -(2**53), "f": 0.1, "b": False, "l": ("a", "b"), "e": ()})
-    document = DocumentMetadata("t", "s", "a", "en", instant(-(10**9)), (), {"on": "2026-01-01T00:00:00Z"})
-    write(
-        store,
-        PutDocument("d", document, (NewChunk("c", "text", embedding(), chunk),)),
-    )
-    (read,) = store.document_chunks("d", 1, None, 1)
-    assert read.metadata == chunk
-    assert type(read.metadata.attributes["b"]) is bool
-    stored = store.document("d", 1)
-    assert stored is not None
-    assert stored.metadata == document
-
-
-def test_the_kinds_of_attributes_are_remembered_for_ever(store: LibraryStore, tmp_path: Path) -> None:
-    year, on = Field(Scope.CHUNK, "attributes.year"), Field(Scope.DOCUMENT, "attributes.on")
-    first = PutChunk(
-        "d", NewChunk("c", "", embedding(), ChunkMetadata(attributes={"year": 1, "no": ()})), create_document=True
-    )
-    second = PutChunk("d", NewChunk("c", "", embedding(), ChunkMetadata(attributes={"year": "x"})))
-    about = PutDocument("d", DocumentMetadata(attributes={"on": "2026-01-01T00:00:00Z"}))
-    changes = [done(result).change for result in store.write([batch(first), batch(first), batch(second, about)])]
-    assert [change and change.attribute_kinds for change in changes] == [
-        ((year, Kind.NUMBER),),
-        (),
-        ((year, Kind.STRING), (on, Kind.DATETIME)),
-    ]
-    store.close()
-    reopened = LibraryStore.open(tmp_path / "library")
-    assert reopened.attribute_kinds() == {year: {Kind.NUMBER, Kind.STRING}, on: {Kind.DATETIME}}
     reopened.close()
 
 
@@ -259,41 +206,6 @@ def test_configuring_a_library_makes_a_version_of_it(store: LibraryStore) -> Non
     assert (library.position, library.version, library.updated_at) == (2, 2, instant(9))
     assert (library.metadata, library.embedder, library.chunk_count) == (LibraryMetadata("New"), None, 1)
     assert isinstance(results[1], PreconditionFailed)
-
-
-def test_a_repeated_request_gets_its_first_answer_also_after_a_restart(store: LibraryStore, tmp_path: Path) -> None:
-    token = IdempotencyToken("key", "digest")
-    command = batch(
-        PutDocument("d", DocumentMetadata(published_at=instant(3)), (new_chunk("a"),)),
-        put("b", text="text"),
-        DeleteChunk("b"),
-        token=token,
-    )
-    first, second = store.write([command, command])
-    write(store, DeleteDocument("d"))
-    store.close()
-    reopened = LibraryStore.open(tmp_path / "library")
-    (third,) = reopened.write([command])
-    for replay in (done(second), done(third)):
-        assert replay.change is None
-        assert replay.receipt == replace(done(first).receipt, replayed=True)
-    assert reopened.library().position == 2
-    (other,) = reopened.write([batch(put("c"), token=IdempotencyToken("key", "another"))])
-    assert isinstance(other, IdempotencyKeyReused)
-    reopened.close()
-
-
-def test_an_answer_is_forgotten_after_a_day_and_a_refusal_at_once(store: LibraryStore) -> None:
-    token = IdempotencyToken("key", "digest")
-    refused = batch(DeleteChunk("missing"), token=token)
-    assert isinstance(store.write([refused])[0], NotFound)
-    one_day = 24 * 60
-    results = [
-        done(store.write([batch(put("a"), minute=minute, token=token)])[0]).receipt
-        for minute in (0, one_day - 1, one_day, one_day + 1)
-    ]
-    assert [receipt.position for receipt in results] == [1, 1, 2, 2]
-    assert [receipt.replayed for receipt in results] == [False, True, False, True]
 
 
 def test_the_same_commands_give_the_same_digest_whatever_the_grouping(store: LibraryStore, tmp_path: Path) -> None:
