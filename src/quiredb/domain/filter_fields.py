@@ -1,12 +1,13 @@
 """The fields that filters may name, and the kinds of their values."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from quiredb.domain.chunk import Chunk
 from quiredb.domain.document import Document
 from quiredb.domain.limits import ATTRIBUTE_NAME_CHARACTERS_MAX
-from quiredb.domain.metadata import FieldValue, Kind, typed
+from quiredb.domain.metadata import AttributeValue, FieldValue, Kind, typed
 
 
 class Scope(StrEnum):
@@ -81,21 +82,58 @@ def fixed_fields(scope: Scope) -> tuple[Field, ...]:
     return tuple(Field(scope, name) for name in _KINDS[scope])
 
 
+def chunk_values(chunk: Chunk) -> Iterator[tuple[str, FieldValue]]:
+    """Every value that a chunk's own fields hold, by field name, but for `text`. An empty list counts as missing."""
+    metadata = chunk.metadata
+    yield "id", chunk.id
+    yield "document_id", chunk.document_id
+    yield "position", chunk.position
+    yield "created_at", chunk.created_at
+    yield "updated_at", chunk.updated_at
+    yield from _present(
+        ("name", metadata.name),
+        ("section", metadata.section),
+        ("page", metadata.page),
+        ("language", metadata.language),
+        ("tags", metadata.tags),
+    )
+    yield from _attribute_values(metadata.attributes)
+
+
+def document_values(document: Document) -> Iterator[tuple[str, FieldValue]]:
+    """Every value that a document's fields hold, by field name. An empty list counts as missing."""
+    metadata = document.metadata
+    yield "id", document.id
+    yield "created_at", document.created_at
+    yield "updated_at", document.updated_at
+    yield from _present(
+        ("title", metadata.title),
+        ("source", metadata.source),
+        ("author", metadata.author),
+        ("language", metadata.language),
+        ("published_at", metadata.published_at),
+        ("tags", metadata.tags),
+    )
+    yield from _attribute_values(metadata.attributes)
+
+
 def chunk_value(chunk: Chunk, field: Field) -> FieldValue | None:
-    """The value of a chunk's own field; None when it is missing (an empty list counts as missing)."""
-    if field.attribute is not None:
-        found = chunk.metadata.attributes.get(field.attribute)
-        return None if found is None or found == () else typed(found)
-    owner = chunk if hasattr(chunk, field.name) else chunk.metadata
-    value: FieldValue | None = getattr(owner, field.name)
-    return None if value == () else value
+    """The value of a chunk's own field; None when it is missing."""
+    return chunk.text if field.name == "text" else dict(chunk_values(chunk)).get(field.name)
 
 
 def document_value(document: Document, field: Field) -> FieldValue | None:
-    """The value of a document's field; None when it is missing (an empty list counts as missing)."""
-    if field.attribute is not None:
-        found = document.metadata.attributes.get(field.attribute)
-        return None if found is None or found == () else typed(found)
-    owner = document if hasattr(document, field.name) else document.metadata
-    value: FieldValue | None = getattr(owner, field.name)
-    return None if value == () else value
+    """The value of a document's field; None when it is missing."""
+    return dict(document_values(document)).get(field.name)
+
+
+def _present(*pairs: tuple[str, FieldValue | None]) -> Iterator[tuple[str, FieldValue]]:
+    for name, value in pairs:
+        if value is not None and value != ():
+            yield name, value
+
+
+def _attribute_values(attributes: Mapping[str, AttributeValue]) -> Iterator[tuple[str, FieldValue]]:
+    for name, value in attributes.items():
+        if value != ():
+            yield ATTRIBUTES + name, typed(value)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quiredb.domain.changes import ChunkRow
 from quiredb.domain.errors import JobCancelled
-from quiredb.domain.filter_fields import Scope, chunk_value
+from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
 from quiredb.engine.index_choice import SegmentPlan
 from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
@@ -56,7 +56,7 @@ class Progress:
 
 def collect(batches: Iterable[Sequence[ChunkRow]], dimension: int, progress: Progress) -> SegmentContents:
     """Read all batches into contents sorted by chunk id (UTF-8 order)."""
-    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_value)
+    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_values)
     rows: list[int] = []
     keys: list[int] = []
     ids: list[bytes] = []
@@ -65,7 +65,7 @@ def collect(batches: Iterable[Sequence[ChunkRow]], dimension: int, progress: Pro
         progress.check()
         pieces.append(vectors_of(batch, dimension))
         for row in batch:
-            builder.add(row.chunk, row.chunk.metadata.attributes)
+            builder.add(row.chunk)
             rows.append(row.row)
             keys.append(row.document_key)
             ids.append(row.chunk.id.encode())

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quiredb.domain.filter_fields import ATTRIBUTES, Field, Scope, fixed_fields
+from quiredb.domain.filter_fields import Field, Scope
 from quiredb.domain.metadata import FieldValue, Kind, kind_of
 from quiredb.engine.columns import Column, build_column, open_column
 
@@ -59,40 +59,42 @@ class ColumnBlock:
         return cls(count, columns)
 
 
-class ColumnBlockBuilder:
+class ColumnBlockBuilder(Generic[Record]):
     """Collects records row by row and makes their block. One owner, used once."""
 
-    def __init__(self, scope: Scope, value_of: Callable[[Record, Field], FieldValue | None]) -> None:
+    def __init__(self, scope: Scope, values_of: Callable[[Record], Iterable[tuple[str, FieldValue]]]) -> None:
         self._scope = scope
-        self._value_of: Callable[..., FieldValue | None] = value_of
-        self._fixed = tuple(field for field in fixed_fields(scope) if field != TEXT)
+        self._values_of = values_of
         self._count = 0
-        self._cells: dict[ColumnKey, tuple[list[int], list[FieldValue]]] = {}
+        self._cells: dict[tuple[str, type], tuple[list[int], list[FieldValue]]] = {}
 
-    def add(self, record: object, attributes: Iterable[str]) -> None:
-        """The next row: a record and the names of its attributes."""
-        for field in self._fixed:
-            self._put(field, self._value_of(record, field))
-        for name in attributes:
-            field = Field(self._scope, ATTRIBUTES + name)
-            self._put(field, self._value_of(record, field))
+    def add(self, record: Record) -> None:
+        """The next row."""
+        for name, value in self._values_of(record):
+            cells = self._cells.get((name, value.__class__))
+            if cells is None:
+                cells = self._cells[name, value.__class__] = ([], [])
+            cells[0].append(self._count)
+            cells[1].append(value)
         self._count += 1
-
-    def _put(self, field: Field, value: FieldValue | None) -> None:
-        if value is None:
-            return
-        rows, values = self._cells.setdefault((field, kind_of(value)), ([], []))
-        rows.append(self._count)
-        values.append(value)
 
     def build(self, order: NDArray[np.int64] | None = None) -> ColumnBlock:
         """The block; with `order`, row i of it is the record order[i]."""
-        columns = {}
         place = None if order is None else np.argsort(order, kind="stable")
-        for (field, kind), (rows, values) in self._cells.items():
+        columns = {}
+        for key, (rows, values) in self._by_kind().items():
             moved, sorted_values = (rows, values) if place is None else _moved(place, rows, values)
-            columns[field, kind] = build_column(kind, self._count, moved, sorted_values)
+            columns[key] = build_column(key[1], self._count, moved, sorted_values)
         return ColumnBlock(self._count, columns)
+
+    def _by_kind(self) -> dict[ColumnKey, tuple[list[int], list[FieldValue]]]:
+        """Cells by field and kind: integers and floats are one kind."""
+        by_kind: dict[ColumnKey, tuple[list[int], list[FieldValue]]] = {}
+        for (name, _), (rows, values) in self._cells.items():
+            joined = by_kind.setdefault((Field(self._scope, name), kind_of(values[0])), ([], []))
+            joined[0].extend(rows)
+            joined[1].extend(values)
+        return by_kind
 
 
 def _moved(place: NDArray[np.int64], rows: list[int], values: list[FieldValue]) -> tuple[list[int], list[FieldValue]]:

@@ -88,9 +88,9 @@ class TextColumn:
     @classmethod
     def build(cls, count: int, rows: Sequence[int], values: Sequence[str]) -> "TextColumn":
         """The column of `count` rows in which rows[i] has values[i]."""
-        dictionary = StringDictionary.of(values)
+        dictionary, found = StringDictionary.encode(values)
         codes = np.full(count, _MISSING, np.int32)
-        codes[rows] = _codes(dictionary, values)
+        codes[rows] = found
         return cls(codes, dictionary)
 
     @property
@@ -132,11 +132,6 @@ class TextColumn:
     def _among(self, wanted: Mask) -> Mask:
         mask: Mask = np.append(wanted, np.False_)[self.codes]
         return mask
-
-
-def _codes(dictionary: StringDictionary, values: Sequence[str]) -> list[int]:
-    numbers = {dictionary[code]: code for code in range(len(dictionary))}
-    return [numbers[value] for value in values]
 
 
 def _text(value: object) -> str:
@@ -183,13 +178,12 @@ class ListColumn:
     @classmethod
     def build(cls, count: int, rows: Sequence[int], values: Sequence[tuple[str, ...]]) -> "ListColumn":
         """The column of `count` rows in which rows[i] (ascending) has the list values[i]."""
-        flat = [item for items in values for item in items]
-        dictionary = StringDictionary.of(flat)
+        dictionary, codes = StringDictionary.encode([item for items in values for item in items])
         lengths = np.zeros(count, np.int64)
         lengths[rows] = [len(items) for items in values]
         offsets = np.zeros(count + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        return cls(offsets, np.array(_codes(dictionary, flat), np.int32), dictionary)
+        return cls(offsets, codes, dictionary)
 
     @property
     def present(self) -> Mask:

@@ -8,17 +8,15 @@ from numpy.typing import NDArray
 
 from quiredb.domain.changes import DocumentRow
 from quiredb.domain.document import Document
-from quiredb.domain.filter_fields import Scope, document_value
+from quiredb.domain.filter_fields import Scope, document_values
 from quiredb.domain.filters import Condition
 from quiredb.engine.arrays import GrowingArray
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import condition_mask
 from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
 
-DOCUMENTS: RecordKind[Document] = RecordKind(
-    Scope.DOCUMENT, document_value, lambda document: tuple(document.metadata.attributes)
-)
-_BLOCKS_MAX = 64
+DOCUMENTS: RecordKind[Document] = RecordKind(Scope.DOCUMENT, document_values)
+_PAGES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class DocumentTable:
     """All document versions since the table was built. One writer; `snapshot` gives readers an immutable view.
 
     A key that was deleted keeps its last row: no living chunk refers to it. `worn` tells when old versions outweigh
-    living ones, or blocks became many, and the table should be built again from the store.
+    living ones, or pages became many, and the table should be built again from the store.
     """
 
     def __init__(self) -> None:
@@ -53,12 +51,13 @@ class DocumentTable:
 
     @classmethod
     def of(cls, batches: Iterable[Sequence[DocumentRow]]) -> "DocumentTable":
-        """A table of the living documents."""
+        """A table of the living documents, its columns made at once: they take less memory than the documents."""
         table = cls()
         pending: list[DocumentRow] = []
         for batch in batches:
             pending.extend(batch)
         table.extend(pending)
+        table.snapshot().pages.blocks()
         return table
 
     def extend(self, born: Sequence[DocumentRow]) -> None:
@@ -72,7 +71,7 @@ class DocumentTable:
     def worn(self, living: int) -> bool:
         """Whether the table should be rebuilt, `living` being the number of documents."""
         versions = len(self._keys.published())
-        return versions > 2 * living + 4096 or self._columns.snapshot().block_count > _BLOCKS_MAX
+        return versions > 2 * living + 4096 or len(self._columns.snapshot()) > _PAGES_MAX
 
     def snapshot(self) -> DocumentsView:
         """The table as it is now."""

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from quiredb.domain.changes import ChunkRow
 from quiredb.domain.chunk import Chunk
-from quiredb.domain.filter_fields import Scope, chunk_value
+from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.arrays import GrowingArray
-from quiredb.engine.building import vectors_of
+from quiredb.engine.building import SegmentContents, vectors_of
+from quiredb.engine.column_block import ColumnBlockBuilder
 from quiredb.engine.columns import Mask
 from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
 
-CHUNKS: RecordKind[Chunk] = RecordKind(Scope.CHUNK, chunk_value, lambda chunk: tuple(chunk.metadata.attributes))
+CHUNKS: RecordKind[Chunk] = RecordKind(Scope.CHUNK, chunk_values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class FreshRows:
     rows: NDArray[np.int64]
     document_keys: NDArray[np.int64]
     vectors: NDArray[np.float32]
-    ids: Sequence[str]
+    chunks: Sequence[Chunk]
     pages: Pages[Chunk]
     dead: Mask | None
 
@@ -36,7 +37,8 @@ class FreshRows:
 class FreshBuffer:
     """One writer appends rows and marks the dead; `snapshot` gives readers an immutable prefix.
 
-    `ids` is shared with readers: it only grows, and a reader looks no further than its own count of rows.
+    `chunks` (without texts and embeddings) is shared with readers: it only grows, and a reader looks no further than
+    its own count of rows.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -44,7 +46,6 @@ class FreshBuffer:
         self._rows = GrowingArray(np.int64)
         self._document_keys = GrowingArray(np.int64)
         self._vectors = GrowingArray(np.float32, dimension)
-        self._ids: list[str] = []
         self._columns = PagedColumns(CHUNKS)
         self._chunks: list[Chunk] = []
         self._dead = np.zeros(0, np.bool_)
@@ -57,7 +58,6 @@ class FreshBuffer:
         self._rows.extend(np.array([row.row for row in born], np.int64))
         self._document_keys.extend(np.array([row.document_key for row in born], np.int64))
         self._vectors.extend(vectors_of(born, self._dimension))
-        self._ids.extend(chunk.id for chunk in bare)
         self._chunks.extend(bare)
         self._columns.extend(bare)
         self._dead = np.concatenate((self._dead, np.zeros(len(born), np.bool_)))
@@ -80,7 +80,6 @@ class FreshBuffer:
         rest._rows.extend(rows[start:])
         rest._document_keys.extend(self._document_keys.published()[start:])
         rest._vectors.extend(self._vectors.published()[start:])
-        rest._ids = self._ids[start:]
         rest._chunks = self._chunks[start:]
         rest._columns.extend(rest._chunks)
         rest._dead = self._dead[start:]
@@ -92,7 +91,19 @@ class FreshBuffer:
             rows=self._rows.published(),
             document_keys=self._document_keys.published(),
             vectors=self._vectors.published(),
-            ids=self._ids,
+            chunks=self._chunks,
             pages=self._columns.snapshot(),
             dead=self._dead if self._dead.any() else None,
         )
+
+
+def contents_of(fresh: FreshRows) -> SegmentContents:
+    """The living rows of the buffer as the contents of a segment."""
+    places = np.arange(len(fresh)) if fresh.dead is None else np.flatnonzero(~fresh.dead)
+    chunks = [fresh.chunks[place] for place in places.tolist()]
+    order = np.array(sorted(range(len(chunks)), key=lambda number: chunks[number].id), np.int64)
+    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_values)
+    for chunk in chunks:
+        builder.add(chunk)
+    chosen = places[order]
+    return SegmentContents(fresh.rows[chosen], fresh.document_keys[chosen], fresh.vectors[chosen], builder.build(order))

@@ -115,7 +115,7 @@ def _search_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -
             break
         asked = min(2 * asked, count)
     rows = [
-        RankedRow(distance, fresh.ids[place], int(fresh.rows[place]), int(fresh.document_keys[place]))
+        RankedRow(distance, fresh.chunks[place].id, int(fresh.rows[place]), int(fresh.document_keys[place]))
         for place, distance in zip(places.tolist(), distances.tolist(), strict=True)
     ]
     return sorted(rows)[:wanted]
@@ -150,5 +150,5 @@ def _segment_ids(segment: Segment, mask: Mask | None, after: str | None) -> Iter
 def _fresh_ids(view: View, mask: Mask | None, after: str | None) -> Iterator[tuple[str, int]]:
     fresh = view.fresh
     places = range(len(fresh)) if mask is None else np.flatnonzero(mask).tolist()
-    pairs = sorted((fresh.ids[place], int(fresh.rows[place])) for place in places)
+    pairs = sorted((fresh.chunks[place].id, int(fresh.rows[place])) for place in places)
     return iter([pair for pair in pairs if after is None or pair[0] > after])

@@ -1,6 +1,6 @@
 """A sorted set of distinct strings in two arrays: mapped from a file, searched without decoding."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,10 +20,16 @@ class StringDictionary:
     @classmethod
     def of(cls, strings: Iterable[str]) -> "StringDictionary":
         """The dictionary of `strings`, which need not be sorted or distinct."""
-        encoded = sorted({text.encode() for text in strings})
+        encoded = [text.encode() for text in sorted(set(strings))]
         offsets = np.zeros(len(encoded) + 1, np.int64)
         np.cumsum([len(one) for one in encoded], out=offsets[1:])
         return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+    @classmethod
+    def encode(cls, strings: Sequence[str]) -> tuple["StringDictionary", NDArray[np.int32]]:
+        """The dictionary of `strings`, and the code of each of them."""
+        codes = {text: code for code, text in enumerate(sorted(set(strings)))}
+        return cls.of(codes), np.fromiter((codes[text] for text in strings), np.int32, len(strings))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -1,6 +1,6 @@
 """A view: everything a search needs, at one position, immutable. Readers take it by one reference and need no lock."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,9 @@ from quiredb.domain.filter_fields import Field
 from quiredb.domain.filters import Condition, Filter, check_attribute_kinds
 from quiredb.domain.library import Library
 from quiredb.domain.metadata import Kind
+from quiredb.engine.building import SegmentContents
 from quiredb.engine.column_block import ColumnBlock
+from quiredb.engine.column_merge import Source, merge_blocks
 from quiredb.engine.columns import Mask
 from quiredb.engine.documents import DocumentsView
 from quiredb.engine.filtering import FilterTarget, Texts, matching_rows
@@ -125,3 +127,18 @@ def rows_of(view: View, allowed: Allowed) -> NDArray[np.int64]:
     ]
     mask = allowed.fresh[0]
     return np.concatenate([*pieces, view.fresh.rows if mask is None else view.fresh.rows[mask]])
+
+
+def merged_contents(parts: Sequence[SegmentPart]) -> SegmentContents:
+    """The living rows of several segments as the contents of one."""
+    places = [np.flatnonzero(part.alive()) for part in parts]
+    segments = [part.segment for part in parts]
+    ids = [segment.ids[place] for segment, some in zip(segments, places, strict=True) for place in some.tolist()]
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    pairs = list(zip(segments, places, strict=True))
+    return SegmentContents(
+        rows=np.concatenate([segment.rows[some] for segment, some in pairs])[order],
+        document_keys=np.concatenate([segment.document_keys[some] for segment, some in pairs])[order],
+        vectors=np.concatenate([segment.vectors[some] for segment, some in pairs])[order],
+        block=merge_blocks([Source(segment.block, some) for segment, some in pairs], order),
+    )

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported
-from quiredb.engine.building import Progress, RowRange, build_segment, collect
+from quiredb.domain.library import Library
+from quiredb.engine.building import Progress, RowRange, SegmentContents, build_segment, collect
+from quiredb.engine.fresh import contents_of
 from quiredb.engine.index_choice import plan_segment
 from quiredb.engine.merging import SEGMENT_ROWS_MAX, MergeRange
 from quiredb.engine.searching import metric_name
-from quiredb.engine.view import View
+from quiredb.engine.view import merged_contents
 from quiredb.repositories.loading import open_recorded_segment
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.storage.segment_file import open_segment, write_segment
@@ -26,15 +28,26 @@ def seal(library: OpenLibrary, progress: Progress) -> None:
         if not len(view.fresh):
             return
         span = RowRange(library.store.sealed_row(), int(view.fresh.rows[-1]), view.position)
-        _build_and_swap(library, view, span, (), progress)
+        _build_and_swap(library, view.library, contents_of(view.fresh), span, (), progress)
 
 
 def merge(library: OpenLibrary, chosen: MergeRange, progress: Progress) -> None:
-    """Make one segment of several, without their dead."""
+    """Make one segment of several, without their dead.
+
+    Damage must not spread into the new segment with fresh checksums: parts whose bytes do not hold are read from the store.
+    The view is held, so that rows it sees are not purged meanwhile.
+    """
     view = library.view()
     parts = view.segments[chosen.first : chosen.last]
+    names = [part.segment.name for part in parts]
     span = RowRange(parts[0].segment.header.low_row, parts[-1].segment.header.high_row, view.position)
-    _build_and_swap(library, view, span, [part.segment.name for part in parts], progress)
+    progress.report(0.0)
+    if _all_whole(library, names):
+        contents = merged_contents(parts)
+    else:
+        rows = library.store.live_chunk_rows(span.low, span.high, span.position)
+        contents = collect(rows, view.library.dimension, progress)
+    _build_and_swap(library, view.library, contents, span, names, progress)
 
 
 def rebuild(library: OpenLibrary, progress: Progress) -> None:
@@ -48,15 +61,21 @@ def rebuild(library: OpenLibrary, progress: Progress) -> None:
 
 def damaged_segments(library: OpenLibrary, stopping: Callable[[], bool]) -> set[str]:
     """Read every byte of the segment files; the names of those whose checksums do not hold."""
-    damaged = set()
-    for record in library.store.segments():
-        if stopping():
-            break
-        try:
-            open_segment(library.store.segment_path(record.name)).verify()
-        except (DataDamaged, FormatUnsupported):
-            damaged.add(record.name)
-    return damaged
+    names = [record.name for record in library.store.segments()]
+    return {name for name in names if not (stopping() or _is_whole(library, name))}
+
+
+def _all_whole(library: OpenLibrary, names: Sequence[str]) -> bool:
+    return all(_is_whole(library, name) for name in names)
+
+
+def _is_whole(library: OpenLibrary, name: str) -> bool:
+    """Whether a segment's file is there and every checksum holds."""
+    try:
+        open_segment(library.store.segment_path(name)).verify()
+    except (DataDamaged, FormatUnsupported):
+        return False
+    return True
 
 
 def _groups(sizes: Sequence[int]) -> list[int]:
@@ -78,17 +97,20 @@ def _share(progress: Progress, number: int, of: int) -> Progress:
 
 
 def _build_and_swap(
-    library: OpenLibrary, view: View, span: RowRange, removed: Sequence[str], progress: Progress
+    library: OpenLibrary,
+    facts: Library,
+    contents: SegmentContents,
+    span: RowRange,
+    removed: Sequence[str],
+    progress: Progress,
 ) -> None:
-    """Build from the rows that `view` sees (it is held, so they are not purged meanwhile), write the file, swap."""
+    """Build the index, write the file, then swap it for `removed` (and the fresh rows that it covers)."""
     store = library.store
-    progress.report(0.0)
-    contents = collect(store.live_chunk_rows(span.low, span.high, span.position), view.library.dimension, progress)
     plan = plan_segment(library.view().library.index, len(contents.rows))
     building = Progress(
         lambda done: progress.report(_COLLECTING_SHARE + (1 - _COLLECTING_SHARE) * done), progress.cancelled
     )
-    header, arrays = build_segment(contents, span, metric_name(view.library.metric), plan, building)
+    header, arrays = build_segment(contents, span, metric_name(facts.metric), plan, building)
     name = f"{span.low}-{span.high}-{span.position}-{os.urandom(4).hex()}"
     size = write_segment(store.segment_path(name), header.as_json(), arrays)
     record = SegmentRecord(name, span.low, span.high, span.position, len(contents.rows), header.kind, size)

@@ -213,7 +213,9 @@ def _part_token(token: IdempotencyToken | None, part: str, items: Sequence[Impor
         return None
     digest = hashlib.blake2b(digest_size=16)
     for item in items:
-        digest.update(repr(item.content).encode(errors="replace"))
+        for draft in _drafts(item):
+            digest.update(f"{item.line} {draft.id} {draft.text}".encode())
+            digest.update(draft.embedding or b"")
     return IdempotencyToken(f"{token.key} {part}", digest.hexdigest())
 
 
