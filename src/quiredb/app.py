@@ -14,6 +14,7 @@ from quiredb_client import Client
 
 from quiredb.api.application import Lifespan, create_api
 from quiredb.api.dependencies import Services
+from quiredb.api.middleware.authentication import Admits
 from quiredb.api.settings import ApiSettings
 from quiredb.domain.errors import StorageFailed
 from quiredb.embedders.completion import Completion
@@ -23,6 +24,7 @@ from quiredb.indexes.contract import KernelSelfTestError
 from quiredb.indexes.kernels.level import LEVEL
 from quiredb.indexes.warmup import warm_up
 from quiredb.local import ApplicationTransport
+from quiredb.repositories.keys import KeyRing
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.services.chunks import ChunkService
 from quiredb.services.documents import DocumentService
@@ -31,7 +33,7 @@ from quiredb.services.indexing import IndexingService
 from quiredb.services.libraries import LibraryService
 from quiredb.services.search import SearchService
 from quiredb.services.transfer import TransferService
-from quiredb.settings import Settings
+from quiredb.settings import Settings, is_loopback
 from quiredb.storage.folder import FORMAT_VERSION
 
 _log = logging.getLogger(__name__)
@@ -43,8 +45,9 @@ class Instance:
     """One open data folder with everything that serves it. Close it once."""
 
     def __init__(self, settings: Settings) -> None:
+        configuration = load_configuration(settings.embedders, os.environ)
         self.repository = LibraryRepository.open(settings.data)
-        self.embedders = EmbedderRegistry(load_configuration(settings.embedders, os.environ))
+        self.embedders = EmbedderRegistry(configuration)
         self.services = _services(self.repository, self.embedders)
         self.services.health.starting("loading search kernels")
         self._api_settings = ApiSettings(
@@ -53,9 +56,9 @@ class Instance:
             import_line_bytes_max=settings.import_line_bytes_max,
         )
 
-    def api(self, lifespan: Lifespan | None = None) -> FastAPI:
-        """The HTTP application over this instance."""
-        return create_api(self.services, self._api_settings, lifespan)
+    def api(self, lifespan: Lifespan | None = None, admits: Admits | None = None) -> FastAPI:
+        """The HTTP application over this instance, for those whose key `admits`; by default nobody is asked for one."""
+        return create_api(self.services, self._api_settings, lifespan, admits)
 
     def start(self, say: Say) -> None:
         """Compile or load the kernels and test them, then start background work."""
@@ -77,18 +80,20 @@ class Instance:
 def build(settings: Settings, progress: Say | None = None) -> FastAPI:
     """The application of a server.
 
-    It answers at once; while the kernels are compiled, data routes say 503 and /readyz says why.
+    It answers at once; while the kernels are compiled, data routes say 503 and /readyz says why. Requests need an API key
+    when there are keys, and always where other machines can ask and nobody said `allow_open`.
     """
     instance = Instance(settings)
+    keys = KeyRing.open(settings.data, required=not (settings.allow_open or is_loopback(settings.host)))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         starter = threading.Thread(target=_start, args=(instance, progress or _log.info), name="quire-start")
         starter.start()
         yield
-        await anyio.to_thread.run_sync(_stop, instance, starter)
+        await anyio.to_thread.run_sync(_stop, instance, keys, starter)
 
-    return instance.api(lifespan)
+    return instance.api(lifespan, keys.admits)
 
 
 def _start(instance: Instance, say: Say) -> None:
@@ -99,15 +104,20 @@ def _start(instance: Instance, say: Say) -> None:
         instance.services.health.starting(f"failed: {error}")
 
 
-def _stop(instance: Instance, starter: threading.Thread) -> None:
+def _stop(instance: Instance, keys: KeyRing, starter: threading.Thread) -> None:
     starter.join()
+    keys.close()
     instance.close()
 
 
 def open_client(path: str | Path) -> Client:
     """A client of a data folder opened in this process, ready to use; closing it closes the folder."""
     instance = Instance(Settings.from_environment({**os.environ, "QUIRE_DATA": str(path)}))
-    instance.start(_log.debug)
+    try:
+        instance.start(_log.debug)
+    except BaseException:
+        instance.close()
+        raise
     transport = ApplicationTransport(instance.api(), instance.close)
     return Client("http://quire.local", transport=transport, retries=0)
 
