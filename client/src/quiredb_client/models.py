@@ -163,13 +163,19 @@ class IndexState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Numbers about a library; sizes in bytes. What this version does not name is in `extra`."""
+    """Numbers about a library; sizes in bytes. What this version does not name is in `extra`.
+
+    `dead_chunk_count` and `dead_bytes` wait to be given back. `memory_bytes` is what searches hold in memory (`hot`),
+    what may stay in files (`cold`), and what waits to be indexed (`fresh`).
+    """
 
     document_count: int | None = None
     chunk_count: int | None = None
+    dead_chunk_count: int | None = None
     live_bytes: int | None = None
     dead_bytes: int | None = None
     disk_bytes: int | None = None
+    memory_bytes: Mapping[str, int] = field(default_factory=dict)
     segments: Any = None
     index: Any = None
     recall: Any = None

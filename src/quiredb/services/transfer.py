@@ -43,10 +43,10 @@ class _Tally:
     position: int = 0
     faults: list[ImportFault] = field(default_factory=list)
 
-    def fail(self, line: int, violation: Violation) -> None:
-        self.failed += 1
-        if len(self.faults) < ERRORS_REPORTED_MAX:
-            self.faults.append(ImportFault(line, violation))
+    def fail(self, faults: Sequence[ImportFault]) -> None:
+        """Count the faults of the next batch, which are in the order of their lines, and keep the first."""
+        self.failed += len(faults)
+        self.faults += faults[: ERRORS_REPORTED_MAX - len(self.faults)]
 
     def report(self, *, aborted: bool) -> ImportReport:
         return ImportReport(self.documents, self.chunks, self.failed, tuple(self.faults), self.position, aborted)
@@ -121,35 +121,44 @@ class _Import:
 
     def write(self, batch: Sequence[ImportItem], *, abort_on_error: bool) -> None:
         """Commit the batch's good items together; when the state refuses one, commit them one by one to name it."""
-        good = []
+        good: list[ImportItem] = []
+        faults: list[ImportFault] = []
         for item in batch:
             fault = _fault_of(item)
             if fault is None:
                 good.append(item)
                 continue
-            self.tally.fail(item.line, fault)
+            faults.append(ImportFault(item.line, fault))
             if abort_on_error:
                 break
         self.tally.batches += 1
-        if not good:
-            return
+        faults += self._commit_good(good, abort_on_error=abort_on_error)
+        faults.sort(key=lambda fault: fault.line)
+        self.tally.fail(faults[:1] if abort_on_error else faults)
+
+    def _commit_good(self, items: Sequence[ImportItem], *, abort_on_error: bool) -> list[ImportFault]:
+        if not items:
+            return []
         try:
-            self._commit(good, str(self.tally.batches))
+            self._commit(items, str(self.tally.batches))
         except _NOT_THE_LINES_FAULT:
             raise
         except QuireError:
-            self._commit_singly(good, abort_on_error=abort_on_error)
+            return self._commit_singly(items, abort_on_error=abort_on_error)
+        return []
 
-    def _commit_singly(self, items: Sequence[ImportItem], *, abort_on_error: bool) -> None:
+    def _commit_singly(self, items: Sequence[ImportItem], *, abort_on_error: bool) -> list[ImportFault]:
+        faults: list[ImportFault] = []
         for item in items:
             try:
                 self._commit([item], f"{self.tally.batches}.{item.line}")
             except _NOT_THE_LINES_FAULT:
                 raise
             except QuireError as error:
-                self.tally.fail(item.line, _violation(error))
+                faults.append(ImportFault(item.line, _violation(error)))
                 if abort_on_error:
-                    return
+                    break
+        return faults
 
     def _commit(self, items: Sequence[ImportItem], part: str) -> None:
         operations = self._operations(self._library.view().library, items)
