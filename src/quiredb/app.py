@@ -80,8 +80,8 @@ class Instance:
 def build(settings: Settings, progress: Say | None = None) -> FastAPI:
     """The application of a server.
 
-    It answers at once; while the kernels are compiled, data routes say 503 and /readyz says why. Requests need an API key
-    when there are keys, and always where other machines can ask and nobody said `allow_open`.
+    It answers at once; while the kernels are compiled, data routes say 503 and /readyz says why. Requests need an
+    API key when there are keys, and always where other machines can ask and nobody said `allow_open`.
     """
     instance = Instance(settings)
     keys = KeyRing.open(settings.data, required=not (settings.allow_open or is_loopback(settings.host)))

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from quiredb.api.cursors import CursorSigner
 from quiredb.api.dependencies import Services
 from quiredb.api.metrics import Metrics
+from quiredb.api.middleware.authentication import Admits, Authentication
 from quiredb.api.middleware.internal_errors import InternalErrors
 from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
@@ -33,10 +34,17 @@ ROUTERS = (
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_api(services: Services, settings: ApiSettings, lifespan: Lifespan | None = None) -> FastAPI:
-    """The application that answers the REST contract with these services."""
+def create_api(
+    services: Services, settings: ApiSettings, lifespan: Lifespan | None = None, admits: Admits | None = None
+) -> FastAPI:
+    """The application that answers the REST contract with these services.
+
+    `admits` judges the API key of each request; without it, nobody is asked for one.
+    """
     metrics = Metrics(services.health.libraries, services.health.version, settings.metric_libraries_max)
     middleware = [Middleware(RequestIdentity), Middleware(Observation, metrics), Middleware(InternalErrors)]
+    if admits is not None:
+        middleware.append(Middleware(Authentication, admits))
     app = _routed(lifespan, middleware)
     app.state.services = services
     app.state.settings = settings

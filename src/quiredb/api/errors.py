@@ -21,6 +21,12 @@ class MalformedJson(QuireError):
     code = "malformed-json"
 
 
+class Unauthenticated(QuireError):
+    """No API key, or none that counts. It does not say which."""
+
+    code = "unauthenticated"
+
+
 class UnsupportedMediaType(QuireError):
     """A content type or content encoding that the operation does not take."""
 
@@ -67,6 +73,7 @@ class ErrorKind:
 KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(BadRequest, 400, "Bad request", "A header is malformed."),
     ErrorKind(MalformedJson, 400, "Malformed JSON", "The body is not strict JSON in UTF-8."),
+    ErrorKind(Unauthenticated, 401, "Unauthenticated", "No API key, or none that counts."),
     ErrorKind(domain.NotFound, 404, "Not found", "The library, document, chunk or job does not exist."),
     ErrorKind(RouteNotFound, 404, "Not found", "The path does not exist."),
     ErrorKind(MethodNotAllowed, 405, "Method not allowed", "The path exists; `Allow` lists its methods."),

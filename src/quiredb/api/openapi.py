@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from quiredb.api.errors import kinds_with
+from quiredb.api.middleware.authentication import FREE_PATHS
 from quiredb.api.problems import PROBLEM_MEDIA_TYPE
 from quiredb.api.schemas.problems import Problem
 
@@ -29,6 +30,12 @@ _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM_CONTENT = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _EVERYWHERE = (422, 500, 503)
 _POSITION = {"description": "Position of the library", "schema": {"type": "integer", "minimum": 0}}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key made by `quire key create`. Servers without keys ask for none.",
+}
+_CHALLENGE = {"description": "`Bearer`", "schema": {"type": "string"}}
 _REQUEST_ID = {"description": "The id of the request, also in the server's log", "schema": {"type": "string"}}
 
 Responses = dict[int | str, dict[str, Any]]
@@ -58,10 +65,21 @@ def described(app: FastAPI) -> dict[str, Any]:
     problem = TypeAdapter(Problem).json_schema(ref_template=_REFERENCE, mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    document["components"]["securitySchemes"] = {"bearer": _BEARER}
+    document["security"] = [{}, {"bearer": []}]
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            _add_security(path, operation)
             _add_headers(path, operation)
     return document
+
+
+def _add_security(path: str, operation: dict[str, Any]) -> None:
+    if path in FREE_PATHS:
+        operation["security"] = []
+        return
+    refused = problems(401)[401]
+    operation["responses"]["401"] = {**refused, "headers": {"WWW-Authenticate": _CHALLENGE}}
 
 
 def _add_headers(path: str, operation: dict[str, Any]) -> None:

@@ -43,6 +43,8 @@ def problem_response(scope: Scope, error: QuireError) -> Response:
     headers = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
+    if kind.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if kind.status == 503:
         headers["Retry-After"] = _RETRY_AFTER_SECONDS
     if kind.status >= 500 and not error.retryable:

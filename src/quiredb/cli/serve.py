@@ -19,6 +19,7 @@ import uvicorn
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
+from quiredb.repositories.keys import list_keys
 from quiredb.settings import Settings, is_loopback
 
 _GRACE_SECONDS = 20
@@ -71,13 +72,21 @@ def _settings(**given: Any) -> Settings:
 
 
 def _refuse_strangers(settings: Settings) -> None:
-    if settings.allow_open or is_loopback(settings.host):
+    if settings.allow_open or is_loopback(settings.host) or _has_keys(settings.data):
         return
     raise CommandFailed(
-        f"{settings.host} can be reached from other machines, and this server asks nobody for a key",
-        "listen on 127.0.0.1, or say --allow-open (QUIRE_ALLOW_OPEN=1) if something in front of it keeps strangers out",
+        f"{settings.host} can be reached from other machines, and {settings.data} has no API keys",
+        f"create one with `quire key create --name NAME --data {settings.data}`; or listen on 127.0.0.1; "
+        "or say --allow-open (QUIRE_ALLOW_OPEN=1) if something in front of the server keeps strangers out",
         ExitCode.CONFIGURATION,
     )
+
+
+def _has_keys(data: Path) -> bool:
+    try:
+        return bool(list_keys(data))
+    except FormatUnsupported as error:
+        raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
 
 
 def _log(level: str) -> None:

@@ -91,6 +91,15 @@ def create_database(path: Path, schema: str, fill: Callable[[apsw.Connection], N
 def open_database(path: Path) -> apsw.Connection:
     """The writing connection to an existing file. `FormatUnsupported` before anything is touched."""
     check_format(path)
+    return open_beside(path)
+
+
+def open_beside(path: Path) -> apsw.Connection:
+    """A writing connection to a file that this process may have open already.
+
+    The format is not judged: closing the plainly read file would drop all locks that the process has on it, and another
+    process would merge and remove the write-ahead log under our feet (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
     with database_errors(path):
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
         _configure(connection)

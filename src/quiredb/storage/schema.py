@@ -6,6 +6,13 @@ CREATE TABLE creations (key TEXT PRIMARY KEY, digest TEXT NOT NULL, at INTEGER N
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+KEYS = """
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+"""In the catalogue, made when keys are first asked for: older folders have none."""
+
 LIBRARY = """
 CREATE TABLE state (
     only INTEGER PRIMARY KEY CHECK (only = 1),
