@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,33 +14,51 @@ import pytest
 from quiredb.domain.commands import CreateLibrary
 from quiredb.domain.errors import DataDamaged, StorageFailed, StorageFull
 from quiredb.storage import database
+from quiredb.storage.check_library import check_library
 from quiredb.storage.library_store import LibraryStore
 from tests.unit.storage.building import batch, create_command, fill, put, write
 
 
 class FailingDisk(apsw.VFS):
-    """The checksum VFS over a disk whose flushes of write-ahead logs fail while `failing`."""
+    """The checksum VFS over a disk that fails each write or flush from a chosen one on."""
 
     def __init__(self) -> None:
-        self.failing = False
+        self.calls_left: int | None = None
+        self.failure: type[apsw.Error] = apsw.IOError
         super().__init__("failing", "cksmvfs")
 
     def xOpen(self, name: Any, flags: Any) -> FailingFile:  # noqa: N802 (SQLite's name)
         return FailingFile(self, name, flags)
 
+    def fail_after(self, calls: int, failure: type[apsw.Error]) -> None:
+        self.calls_left, self.failure = calls, failure
+
+    def heal(self) -> bool:
+        """Work again; tells whether anything failed."""
+        failed = self.calls_left is not None and self.calls_left < 0
+        self.calls_left = None
+        return failed
+
+    def count(self) -> None:
+        if self.calls_left is None:
+            return
+        self.calls_left -= 1
+        if self.calls_left < 0:
+            raise self.failure("planted")
+
 
 class FailingFile(apsw.VFSFile):
     def __init__(self, disk: FailingDisk, name: Any, flags: Any) -> None:
         self._disk = disk
-        self._is_log = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
         super().__init__("cksmvfs", name, flags)
 
     def xSync(self, flags: int) -> None:  # noqa: N802 (SQLite's name)
-        if self._disk.failing and self._is_log:
-            error = apsw.IOError("planted")
-            error.extendedresult = apsw.SQLITE_IOERR_FSYNC  # type: ignore[attr-defined]
-            raise error
+        self._disk.count()
         super().xSync(flags)
+
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (SQLite's name)
+        self._disk.count()
+        super().xWrite(data, offset)
 
 
 @pytest.fixture
@@ -76,10 +95,10 @@ def test_after_a_failed_flush_nothing_more_is_acknowledged(disk: FailingDisk, tm
     store = LibraryStore.create(tmp_path / "library", create_command())
     write(store, put("a"))
     before = store.library()
-    disk.failing = True
+    disk.fail_after(0, apsw.IOError)
     with pytest.raises(StorageFailed):
         store.write([batch(put("b"))])
-    disk.failing = False
+    assert disk.heal()
     with pytest.raises(StorageFailed, match="restart"):
         store.write([batch(put("c"))])
     assert store.library() == before
@@ -90,6 +109,54 @@ def test_after_a_failed_flush_nothing_more_is_acknowledged(disk: FailingDisk, tm
     assert reopened.chunk("a", 1) is not None
     write(reopened, put("d"))
     reopened.close()
+
+
+def work(store: LibraryStore) -> dict[int, str]:
+    """Writes, purging and packing; the digests of what was acknowledged before the disk failed."""
+    acknowledged = {1: store.digest(1)}
+    try:
+        for number in range(2):
+            position = write(store, put("a", text=f"{number}" * 9_000), put(f"b{number}")).position
+            acknowledged[position] = store.digest(position)
+            store.checkpoint()
+        store.purge(store.library().position, 10)
+        store.release_pages(10)
+    except StorageFailed:
+        pass
+    return acknowledged
+
+
+@pytest.mark.parametrize("failure", [apsw.IOError, apsw.FullError])
+def test_whichever_call_to_the_disk_fails_commits_stay_whole(
+    disk: FailingDisk, tmp_path: Path, failure: type[apsw.Error]
+) -> None:
+    """The disk is sound again when the library is closed and opened, as after a restart."""
+    original = tmp_path / "original"
+    store = LibraryStore.create(original, create_command())
+    write(store, put("a", text="first" * 3_000))
+    store.close()
+    shutil.copytree(original, tmp_path / "twin")
+    twin = LibraryStore.open(tmp_path / "twin")
+    digests = work(twin)
+    twin.close()
+    calls, failed = 0, True
+    while failed:
+        folder = tmp_path / f"{calls}"
+        shutil.copytree(original, folder)
+        store = LibraryStore.open(folder)
+        disk.fail_after(calls, failure)
+        last = max(work(store))
+        assert store.library().position == last
+        failed = disk.heal()
+        store.close()
+        assert list(check_library(folder, "library")) == []
+        reopened = LibraryStore.open(folder)
+        position = reopened.library().position
+        assert position in {last, last + 1}
+        assert reopened.digest(position) == digests[position]
+        reopened.close()
+        calls += 1
+    assert calls > 20
 
 
 def damaged_reads(folder: Path, command: CreateLibrary) -> int:

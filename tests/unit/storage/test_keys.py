@@ -1,0 +1,118 @@
+"""The table of keys: digests only, beside a server, without its lock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound
+from quiredb.domain.keys import ApiKey, digest_of, new_key
+from quiredb.storage.folder import DataFolder
+from quiredb.storage.keys import KeyTable, has_catalogue
+
+FIRST = ApiKey("1", "first", datetime(2026, 5, 1, 12, 30, 15, 250, UTC))
+SECOND = ApiKey("2", "second", datetime(2026, 5, 2, tzinfo=UTC))
+
+SERVER = """
+import sys
+from pathlib import Path
+from quiredb.storage.folder import DataFolder
+from quiredb.storage.keys import KeyTable
+path = Path(sys.argv[1])
+folder, table = DataFolder.open(path), KeyTable.open(path)
+before = table.changes()
+print("open", flush=True)
+sys.stdin.readline()
+print(table.changes() != before, sorted(key.name for key in table.keys()), flush=True)
+folder.catalogue.add("library", "0123456789abcdef", None)
+print("added", flush=True)
+sys.stdin.readline()
+"""
+
+
+def bytes_on_disk(folder: Path) -> bytes:
+    return b"".join(entry.read_bytes() for entry in folder.rglob("*") if entry.is_file())
+
+
+def test_keys_are_kept_until_they_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    with closing(KeyTable.open(folder)) as table:
+        assert (table.keys(), table.digests()) == ([], frozenset())
+        table.add(SECOND, b"2" * 32)
+        table.add(FIRST, b"1" * 32)
+    with closing(KeyTable.open(folder)) as table:
+        assert table.keys() == [FIRST, SECOND]
+        assert table.digests() == {b"1" * 32, b"2" * 32}
+        assert table.remove("1") == FIRST
+        with pytest.raises(NotFound):
+            table.remove("1")
+        assert table.digests() == {b"2" * 32}
+
+
+def test_the_key_itself_is_nowhere_on_disk(tmp_path: Path) -> None:
+    key = new_key()
+    with closing(KeyTable.open(tmp_path / "data")) as table:
+        table.add(FIRST, digest_of(key.encode()))
+        while_open = bytes_on_disk(tmp_path)
+    for content in (while_open, bytes_on_disk(tmp_path)):
+        assert digest_of(key.encode()) in content
+        assert key.removeprefix("quire_").encode() not in content
+
+
+def test_a_folder_from_before_keys_gets_them(tmp_path: Path) -> None:
+    with closing(DataFolder.open(tmp_path)) as folder:
+        folder.catalogue.add("library", "0123456789abcdef", None)
+    with closing(KeyTable.open(tmp_path)) as table:
+        table.add(FIRST, b"1" * 32)
+    with closing(DataFolder.open(tmp_path)) as folder:
+        assert list(folder.catalogue.entries()) == ["library"]
+
+
+def test_another_process_adds_a_key_and_the_server_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    command = [sys.executable, "-c", SERVER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stdout.readline() == "open\n"
+        with closing(KeyTable.open(path)) as table:
+            table.add(FIRST, b"1" * 32)
+        log = path / "catalogue.sqlite-wal"
+        assert log.stat().st_size > 0, "the log was removed although the server has it open"
+        server.stdin.write("\n")
+        server.stdin.flush()
+        assert server.stdout.readline() == "True ['first']\n"
+        assert server.stdout.readline() == "added\n"
+        with closing(KeyTable.open(path)) as table:
+            assert table.remove("1") == FIRST
+        server.kill()
+    with closing(DataFolder.open(path)) as folder:
+        assert list(folder.catalogue.entries()) == ["library"]
+    with closing(KeyTable.open(path)) as table:
+        assert table.keys() == []
+
+
+def test_looking_makes_no_folder_and_foreign_ones_are_refused(tmp_path: Path) -> None:
+    assert not has_catalogue(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
+    (tmp_path / "letter.txt").write_text("mine")
+    for ask in (has_catalogue, KeyTable.open):
+        with pytest.raises(FormatUnsupported):
+            ask(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_damaged_catalogue_is_damage_and_not_an_empty_table(tmp_path: Path) -> None:
+    with closing(KeyTable.open(tmp_path)) as table:
+        table.add(FIRST, b"1" * 32)
+    catalogue = tmp_path / "catalogue.sqlite"
+    content = bytearray(catalogue.read_bytes())
+    content[content.index(b"1" * 32)] ^= 1
+    catalogue.write_bytes(content)
+    with pytest.raises(DataDamaged), closing(KeyTable.open(tmp_path)) as table:
+        table.digests()
