@@ -112,7 +112,7 @@ class FlatIndex:
             allowed = as_mask(mask, self.count)
             matching = int(np.count_nonzero(allowed))
             if matching < self.count * GATHER_BELOW:
-                subset, allowed = np.flatnonzero(allowed), _NO_MASK
+                subset, allowed = np.flatnonzero(allowed != 0), _NO_MASK
         width = max(0, min(k, matching))
         rows = np.empty((queries.shape[0], width), np.int64)
         distances = np.empty((queries.shape[0], width), np.float64)

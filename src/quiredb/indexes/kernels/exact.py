@@ -10,30 +10,40 @@ from typing import Any
 
 import numpy as np
 
+from quiredb.indexes.kernels.float_sums import dot_and_norm, dot_product, squared_distance, squared_norm
 from quiredb.indexes.kernels.ranking import insert_ranked
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, void
-from quiredb.indexes.kernels.simd import dot_and_norm, prefetch, squared_distance
+from quiredb.indexes.kernels.simd import prefetch
 
 COSINE, L2, DOT = 0, 1, 2
 
 
 @helper
-def query_norm(query: Any, dimension: int) -> float:
-    """`|q|` in float64."""
-    return np.sqrt(dot_and_norm(query, query, dimension)[1])
+def widened(query: Any) -> Any:
+    """The query as float64, as `row_distance` wants it."""
+    wide = np.empty(query.shape[0], np.float64)
+    for i in range(query.shape[0]):
+        wide[i] = query[i]
+    return wide
 
 
 @helper
-def row_distance(query: Any, row: Any, dimension: int, metric: int, norm: float) -> float:
-    """The distance of the rows at two addresses; `norm` is the query's. A zero vector has cosine 0 with everything.
+def row_norm(address: Any, dimension: int) -> float:
+    """`|x|` of the float32 row at an address."""
+    return np.sqrt(squared_norm(address, dimension))
 
-    The cosine distance of parallel rows is not let below zero by rounding.
+
+@helper
+def row_distance(wide: Any, row: Any, dimension: int, metric: int, norm: float) -> float:
+    """The distance of a widened query and a row, both by address; `norm` is the query's.
+
+    A zero vector has cosine 0 with everything. The cosine distance of parallel rows is not let below zero by rounding.
     """
     if metric == L2:
-        return squared_distance(query, row, dimension)
-    product, squared = dot_and_norm(query, row, dimension)
+        return squared_distance(wide, row, dimension)
     if metric == DOT:
-        return 0.0 - product
+        return 0.0 - dot_product(wide, row, dimension)
+    product, squared = dot_and_norm(wide, row, dimension)
     scale = norm * np.sqrt(squared)
     if scale == 0.0:
         return 1.0
@@ -45,14 +55,14 @@ def exact_rows(query: Any, vectors: Any, rows: Any, metric: int, out: Any) -> No
     """out[i] = distance of vectors[rows[i]]."""
     dimension = query.shape[0]
     start = vectors.ctypes.data
-    address = query.ctypes.data
+    wide = widened(query)
     stride = dimension * 4
     lines = (stride + 63) >> 6
-    norm = query_norm(address, dimension)
+    norm = row_norm(query.ctypes.data, dimension)
     for position in range(rows.shape[0]):
         if position + 1 < rows.shape[0]:
             prefetch(start + rows[position + 1] * stride, lines)
-        out[position] = row_distance(address, start + rows[position] * stride, dimension, metric, norm)
+        out[position] = row_distance(wide.ctypes.data, start + rows[position] * stride, dimension, metric, norm)
 
 
 @kernel(int64, given(float32), given(float32, 2), int64, int64, given(uint8), filled(float64), filled(int64))
@@ -63,8 +73,8 @@ def exact_nearest(query: Any, vectors: Any, count: int, metric: int, mask: Any, 
     """
     dimension = query.shape[0]
     start = vectors.ctypes.data
-    address = query.ctypes.data
-    norm = query_norm(address, dimension)
+    wide = widened(query)
+    norm = row_norm(query.ctypes.data, dimension)
     capacity = rows.shape[0]
     size = 0
     if capacity == 0:
@@ -72,6 +82,6 @@ def exact_nearest(query: Any, vectors: Any, count: int, metric: int, mask: Any, 
     for row in range(count):
         if mask.shape[0] > 0 and mask[row] == 0:
             continue
-        distance = row_distance(address, start + row * dimension * 4, dimension, metric, norm)
+        distance = row_distance(wide.ctypes.data, start + row * dimension * 4, dimension, metric, norm)
         size = insert_ranked(distances, rows, size, capacity, distance, row)
     return size

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import query_norm, row_distance
+from quiredb.indexes.kernels.exact import row_distance, row_norm, widened
 from quiredb.indexes.kernels.level import dot_codes
 from quiredb.indexes.kernels.quantize import encode_query, twice_signed
 from quiredb.indexes.kernels.ranking import insert_ranked, insert_value
@@ -130,8 +130,8 @@ def _rerank(
     """Pass 2: exact distances of the rows whose lower bound is not above the k-th upper bound."""
     k = out.shape[0]
     dimension = query.shape[0]
-    start, address = vectors.ctypes.data, query.ctypes.data
-    norm = query_norm(address, dimension)
+    start, wide = vectors.ctypes.data, widened(query)
+    norm = row_norm(query.ctypes.data, dimension)
     limit = upper[k - 1] if sizes[0] == k else np.inf
     kept = 0
     for position in range(sizes[1]):
@@ -144,7 +144,7 @@ def _rerank(
         if position + 1 < kept:
             prefetch(start + np.int64(rows[position + 1]) * dimension * 4, lines)
         row = np.int64(rows[position])
-        distance = row_distance(address, start + row * dimension * 4, dimension, metric, norm)
+        distance = row_distance(wide.ctypes.data, start + row * dimension * 4, dimension, metric, norm)
         size = insert_ranked(out, out_rows, size, k, distance, row)
     for position in range(size, k):
         out[position] = np.inf

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import query_norm, row_distance
+from quiredb.indexes.kernels.exact import row_distance, row_norm, widened
 from quiredb.indexes.kernels.quantize import encode_query
 from quiredb.indexes.kernels.ranking import insert_ranked
 from quiredb.indexes.kernels.registry import (
@@ -94,10 +94,10 @@ def _rank(query: Any, vectors: Any, metric: int, rows: Any, out_rows: Any, out: 
     """The nearest of `rows` (complemented or not) by float64 distance."""
     k = out.shape[0]
     dimension = query.shape[0]
-    start, address = vectors.ctypes.data, query.ctypes.data
+    start, wide = vectors.ctypes.data, widened(query)
     stride = dimension * 4
     lines = (stride + 63) >> 6
-    norm = query_norm(address, dimension)
+    norm = row_norm(query.ctypes.data, dimension)
     size = 0
     for position in range(rows.shape[0]):
         if position + 1 < rows.shape[0]:
@@ -105,7 +105,7 @@ def _rank(query: Any, vectors: Any, metric: int, rows: Any, out_rows: Any, out: 
             prefetch(start + max(following, ~following) * stride, lines)
         row = np.int64(rows[position])
         row = max(row, ~row)
-        distance = row_distance(address, start + row * stride, dimension, metric, norm)
+        distance = row_distance(wide.ctypes.data, start + row * stride, dimension, metric, norm)
         size = insert_ranked(out, out_rows, size, k, distance, row)
     for position in range(size, k):
         out[position] = np.inf

@@ -23,9 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import COSINE, L2, query_norm
+from quiredb.indexes.kernels.exact import COSINE, L2, row_norm
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, void
-from quiredb.indexes.kernels.simd import dot_and_norm
 
 ROUNDED_UP = 1.0 + 2.0**-20
 """Covers the rounding of a float64 sum and of its storage as float32."""
@@ -40,8 +39,7 @@ def normaliser(vectors: Any, row: int, metric: int) -> float:
     """What x is divided by before coding: |x| for cosine (1 for a zero vector), else 1."""
     if metric != COSINE:
         return 1.0
-    address = vectors.ctypes.data + row * vectors.shape[1] * 4
-    norm = np.sqrt(dot_and_norm(address, address, vectors.shape[1])[1])
+    norm = row_norm(vectors.ctypes.data + row * vectors.shape[1] * 4, vectors.shape[1])
     return norm if norm > 0.0 else 1.0
 
 
@@ -49,8 +47,7 @@ def normaliser(vectors: Any, row: int, metric: int) -> float:
 def row_norms(vectors: Any, out: Any) -> None:
     """out[i] = |vectors[i]|."""
     for row in range(vectors.shape[0]):
-        address = vectors.ctypes.data + row * vectors.shape[1] * 4
-        out[row] = np.sqrt(dot_and_norm(address, address, vectors.shape[1])[1])
+        out[row] = row_norm(vectors.ctypes.data + row * vectors.shape[1] * 4, vectors.shape[1])
 
 
 @kernel(int64, given(float32, 2), int64, given(float64), float64, filled(float64))
@@ -125,7 +122,7 @@ def encode_query(query: Any, centre: Any, metric: int, p: Any) -> tuple[float, i
     dimension = query.shape[0]
     norm = 1.0
     if metric == COSINE:
-        length = query_norm(query.ctypes.data, dimension)
+        length = row_norm(query.ctypes.data, dimension)
         norm = length if length > 0.0 else 1.0
     largest = 0.0
     base = 0.0

@@ -1,8 +1,7 @@
-"""Instructions Numba cannot say: integer dot products, float64 sums over float32 rows, prefetch.
+"""Instructions Numba cannot say: integer dot products, prefetch, memmove.
 
 Vector values are not first class in Numba, so each intrinsic is a whole loop that takes addresses and returns scalars.
-The float intrinsics use only generic LLVM vectors without fast-math flags: the order of additions is fixed by the
-source, hence every CPU returns the same bits. The integer ones are exact, hence equal by definition.
+The integer dot products are exact, hence equal on every CPU by definition.
 """
 
 from __future__ import annotations
@@ -18,18 +17,10 @@ from numba.extending import intrinsic
 BLOCK = 64
 """Bytes of one block of codes; rows of codes are padded to whole blocks."""
 
-_LANES = 8
-_i8, _i16, _i32, _i64, _f32, _f64 = (
-    ir.IntType(8),
-    ir.IntType(16),
-    ir.IntType(32),
-    ir.IntType(64),
-    ir.FloatType(),
-    ir.DoubleType(),
-)
+_i8, _i16, _i32, _i64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 
-def _load(builder: Any, address: Any, offset: Any, element: Any, lanes: int) -> Any:
+def load_lanes(builder: Any, address: Any, offset: Any, element: Any, lanes: int) -> Any:
     """Load `lanes` elements from `address + offset` bytes, without assuming any alignment."""
     pointer = builder.inttoptr(builder.add(address, offset), ir.VectorType(element, lanes).as_pointer())
     loaded = builder.load(pointer)
@@ -37,7 +28,7 @@ def _load(builder: Any, address: Any, offset: Any, element: Any, lanes: int) -> 
     return loaded
 
 
-def _sum_lanes(builder: Any, vector: Any, lanes: int, add: Any) -> Any:
+def sum_lanes(builder: Any, vector: Any, lanes: int, add: Any) -> Any:
     """Add all lanes by halving: lane i with lane i + half, until one is left."""
     while lanes > 1:
         half = lanes // 2
@@ -70,7 +61,7 @@ def _integer_dot(step: Any, accumulator_lanes: int) -> Any:
         with builder.if_then(is_odd):
             run(even, builder.mul(pairs, ir.Constant(_i64, 2 * BLOCK)))
         total = builder.add(builder.load(even), builder.load(odd))
-        return _sum_lanes(builder, total, accumulator_lanes, builder.add)
+        return sum_lanes(builder, total, accumulator_lanes, builder.add)
 
     return generate
 
@@ -82,8 +73,8 @@ def _vnni_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) ->
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(sums, [sums, operand, operand]), "llvm.x86.avx512.vpdpbusd.512"
     )
-    left = builder.bitcast(_load(builder, codes, offset, _i8, 64), operand)
-    right = builder.bitcast(_load(builder, query, offset, _i8, 64), operand)
+    left = builder.bitcast(load_lanes(builder, codes, offset, _i8, 64), operand)
+    right = builder.bitcast(load_lanes(builder, query, offset, _i8, 64), operand)
     return builder.call(function, [total, left, right])
 
 
@@ -95,8 +86,8 @@ def _avx2_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) ->
     )
     for quarter in range(4):
         at = builder.add(offset, ir.Constant(_i64, 16 * quarter))
-        left = builder.zext(_load(builder, codes, at, _i8, 16), words)
-        right = builder.sext(_load(builder, query, at, _i8, 16), words)
+        left = builder.zext(load_lanes(builder, codes, at, _i8, 16), words)
+        right = builder.sext(load_lanes(builder, query, at, _i8, 16), words)
         total = builder.add(total, builder.call(function, [left, right]))
     return total
 
@@ -105,8 +96,8 @@ def _portable_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any
     wide = ir.VectorType(_i32, 8)
     for eighth in range(8):
         at = builder.add(offset, ir.Constant(_i64, 8 * eighth))
-        left = builder.zext(_load(builder, codes, at, _i8, 8), wide)
-        right = builder.sext(_load(builder, query, at, _i8, 8), wide)
+        left = builder.zext(load_lanes(builder, codes, at, _i8, 8), wide)
+        right = builder.sext(load_lanes(builder, query, at, _i8, 8), wide)
         total = builder.add(total, builder.mul(left, right))
     return total
 
@@ -161,67 +152,3 @@ def move_bytes(typing_context: Any, target: Any, source: Any, size: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.intp), generate
-
-
-def _float_sums(body: Any, outputs: int) -> Any:
-    """The code generator of float64 sums over two float32 rows.
-
-    `body(builder, query, row)` yields the addends of each output. Two accumulators of eight lanes take alternate
-    groups of eight; the rest of the row is added one by one to a scalar, which is added last.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        query, row, length = arguments
-        vector = ir.VectorType(_f64, _LANES)
-        sums = [
-            [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(2)] for _ in range(outputs)
-        ]
-        rest = [cgutils.alloca_once_value(builder, ir.Constant(_f64, 0.0)) for _ in range(outputs)]
-
-        def run(offset: Any, lanes: int, targets: list[Any]) -> None:
-            kind = ir.VectorType(_f64, lanes) if lanes > 1 else _f64
-            wide = []
-            for address in (query, row):
-                loaded = _load(builder, address, offset, _f32, lanes)
-                if lanes == 1:
-                    loaded = builder.extract_element(loaded, ir.Constant(_i32, 0))
-                wide.append(builder.fpext(loaded, kind))
-            for target, addend in zip(targets, body(builder, *wide), strict=True):
-                builder.store(builder.fadd(builder.load(target), addend), target)
-
-        groups = builder.lshr(length, ir.Constant(_i64, 4))
-        with cgutils.for_range(builder, groups) as loop:
-            offset = builder.mul(loop.index, ir.Constant(_i64, 64))
-            run(offset, _LANES, [pair[0] for pair in sums])
-            run(builder.add(offset, ir.Constant(_i64, 32)), _LANES, [pair[1] for pair in sums])
-        done = builder.shl(groups, ir.Constant(_i64, 4))
-        with cgutils.for_range(builder, builder.sub(length, done)) as loop:
-            run(builder.mul(builder.add(done, loop.index), ir.Constant(_i64, 4)), 1, rest)
-        results = []
-        for pair, scalar in zip(sums, rest, strict=True):
-            total = builder.fadd(builder.load(pair[0]), builder.load(pair[1]))
-            results.append(builder.fadd(_sum_lanes(builder, total, _LANES, builder.fadd), builder.load(scalar)))
-        return results[0] if outputs == 1 else cgutils.pack_array(builder, results)
-
-    return generate
-
-
-@intrinsic
-def dot_and_norm(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
-    """`(<q, x>, <x, x>)` of two float32 rows, accumulated in float64 (products of float32 are exact there)."""
-
-    def body(builder: Any, q: Any, x: Any) -> list[Any]:
-        return [builder.fmul(q, x), builder.fmul(x, x)]
-
-    return types.UniTuple(types.float64, 2)(types.uintp, types.uintp, types.intp), _float_sums(body, 2)
-
-
-@intrinsic
-def squared_distance(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
-    """`|q - x|^2` of two float32 rows: differences, squares and sums in float64."""
-
-    def body(builder: Any, q: Any, x: Any) -> list[Any]:
-        difference = builder.fsub(q, x)
-        return [builder.fmul(difference, difference)]
-
-    return types.float64(types.uintp, types.uintp, types.intp), _float_sums(body, 1)
