@@ -111,13 +111,14 @@ class _Exchange:
         self._request = request
         self._loop = loop
         assert isinstance(request.stream, httpx.SyncByteStream)
-        self._in_memory = isinstance(request.stream, httpx.ByteStream)
         self._parts = iter(request.stream)
         # From the loop to the caller; `_unread` counts the application's messages in it and belongs to the loop.
         self._messages: queue.SimpleQueue[Message | _Ended | _Wanted] = queue.SimpleQueue()
         self._unread = 0
         # From the caller to the loop; all of it is touched by the loop's thread only.
         self._body: list[bytes | None] = []
+        if isinstance(request.stream, httpx.ByteStream):
+            self._body = [b"".join(request.stream), None]
         self._body_ended = False
         self._disconnected = False
         self._moved = asyncio.Event()
@@ -178,15 +179,15 @@ class _Exchange:
         self._moved.set()
 
     async def _receive(self) -> Message:
-        if not self._body_ended and not self._in_memory and not self._body:
+        if not self._body_ended and not self._body:
             self._messages.put(_WANTED)
-        while not self._disconnected and (self._body_ended or not (self._in_memory or self._body)):
+        while not self._disconnected and (self._body_ended or not self._body):
             await self._wait()
         if self._disconnected:
             return {"type": "http.disconnect"}
-        part = next(self._parts, None) if self._in_memory else self._body.pop(0)
-        self._body_ended = part is None
-        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+        part = self._body.pop(0)
+        self._body_ended = part is None or self._body == [None]
+        return {"type": "http.request", "body": part or b"", "more_body": not self._body_ended}
 
     async def _send(self, message: Message) -> None:
         while self._unread >= _UNREAD_MESSAGES_MAX and not self._disconnected:
