@@ -22,15 +22,12 @@ from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query,
 
 SCAN_FLOATS_UP_TO = 128
 """Rows up to which reading the floats at once is faster than two passes."""
-GATHER_BELOW = 1 / 8
-"""Share of allowed rows below which they are gathered instead of tested one by one."""
 ROWS_PER_SLICE = 8192
 """Rows coded between two chances for other threads."""
 OUTLIER = 16.0
 """A norm this many times the median does not count towards the centre."""
 
-_NO_MASK = np.empty(0, np.uint8)
-_NO_ROWS = np.empty(0, np.int64)
+_EVERY_ROW = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,12 +104,10 @@ class FlatIndex:
 
     def _scan(self, queries: Vectors, k: int, mask: Mask | None) -> tuple[Rows, Distances]:
         ensure_compiled()
-        allowed, subset, matching = _NO_MASK, _NO_ROWS, self.count
+        subset, matching = _EVERY_ROW, self.count
         if mask is not None:
-            allowed = as_mask(mask, self.count)
-            matching = int(np.count_nonzero(allowed))
-            if matching < self.count * GATHER_BELOW:
-                subset, allowed = np.flatnonzero(allowed != 0), _NO_MASK
+            subset = np.flatnonzero(as_mask(mask, self.count) != 0)
+            matching = subset.shape[0]
         width = max(0, min(k, matching))
         rows = np.empty((queries.shape[0], width), np.int64)
         distances = np.empty((queries.shape[0], width), np.float64)
@@ -120,7 +115,7 @@ class FlatIndex:
             return rows, distances
         flat_search(
             queries, self.vectors, self.codes, self.factors, self.errors, self.radii, self.centre,
-            METRIC_CODES[self.metric], allowed, subset, rows, distances,
+            METRIC_CODES[self.metric], subset, rows, distances,
         )  # fmt: skip
         return rows, distances
 

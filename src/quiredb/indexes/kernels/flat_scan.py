@@ -38,7 +38,6 @@ SLACK = 1e-6
     given(float32),
     given(float32),
     int64,
-    given(uint8),
     given(int64),
     filled(int64, 2),
     filled(float64, 2),
@@ -52,14 +51,13 @@ def flat_search(
     radii: Any,
     centre: Any,
     metric: int,
-    mask: Any,
     subset: Any,
     out_rows: Any,
     out_distances: Any,
 ) -> None:
     """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
 
-    With a subset only these rows are looked at; with a mask only rows whose byte is nonzero; both empty: all rows.
+    With a subset only these rows are looked at, with an empty one all rows.
     """
     k = out_rows.shape[1]
     total = subset.shape[0] if subset.shape[0] > 0 else codes.shape[0]
@@ -79,7 +77,7 @@ def flat_search(
         for begin in range(0, total, ROWS_AT_ONCE):
             end = min(begin + ROWS_AT_ONCE, total)
             for g in range(members):
-                _estimate(p[g], terms[g], begin, end, codes, factors, errors, radii, mask, subset,
+                _estimate(p[g], terms[g], begin, end, codes, factors, errors, radii, subset,
                           upper[g], sizes[g], rows[g], lower[g])  # fmt: skip
         for g in range(members):
             _rerank(queries[first + g], vectors, metric, upper[g], sizes[g], rows[g], lower[g],
@@ -88,15 +86,15 @@ def flat_search(
 
 @helper
 def _estimate(
-    p: Any, terms: Any, begin: int, end: int, codes: Any, factors: Any, errors: Any, radii: Any, mask: Any,
-    subset: Any, upper: Any, sizes: Any, rows: Any, lower: Any,
+    p: Any, terms: Any, begin: int, end: int, codes: Any, factors: Any, errors: Any, radii: Any, subset: Any,
+    upper: Any, sizes: Any, rows: Any, lower: Any,
 ) -> None:  # fmt: skip
     """Pass 1 over [begin, end). sizes = (upper bounds kept, rows kept)."""
     scale, offset, base, length, residue = terms[0], np.int64(terms[1]), terms[2], terms[3], terms[4]
     stride = codes.shape[1]
     blocks = stride // BLOCK
     start, query = codes.ctypes.data, p.ctypes.data
-    gathered, masked = subset.shape[0] > 0, mask.shape[0] > 0
+    gathered = subset.shape[0] > 0
     k = upper.shape[0]
     bounds, kept = sizes[0], sizes[1]
     for position in range(begin, end):
@@ -105,8 +103,6 @@ def _estimate(
             row = subset[position]
             if position + AHEAD < subset.shape[0]:
                 prefetch(start + subset[position + AHEAD] * stride, blocks)
-        if masked and mask[row] == 0:
-            continue
         signed = np.float64(twice_signed(dot_codes(start + row * stride, query, blocks), offset))
         estimate = base + np.float64(factors[row, 0]) + np.float64(factors[row, 1]) * scale * signed
         radius, error = np.float64(radii[row]), np.float64(errors[row])
