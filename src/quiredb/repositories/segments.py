@@ -34,7 +34,7 @@ def seal(library: OpenLibrary, progress: Progress) -> None:
 def merge(library: OpenLibrary, chosen: MergeRange, progress: Progress) -> None:
     """Make one segment of several, without their dead.
 
-    Damage must not spread into the new segment with fresh checksums: parts whose bytes do not hold are read from the store.
+    Damage must not spread into the new segment under fresh checksums: parts that do not hold are read from the store.
     The view is held, so that rows it sees are not purged meanwhile.
     """
     view = library.view()
