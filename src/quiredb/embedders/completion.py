@@ -33,11 +33,11 @@ class Completion:
             NewChunk(
                 id=draft.id or new_identifier(),
                 text=draft.text,
-                embedding=next(made) if draft.embedding is None else draft.embedding,
+                embedding=self._made(library, next(made), pointer) if draft.embedding is None else draft.embedding,
                 metadata=draft.metadata,
                 position=draft.position,
             )
-            for draft in drafts
+            for draft, pointer in zip(drafts, pointers, strict=True)
         )
 
     def query(self, library: Library, vector: Embedding | None, text: str | None, pointer: str) -> Embedding:
@@ -50,8 +50,11 @@ class Completion:
                 "no-embedder",
                 "This library has no embedder: search with a vector, or choose one for it.",
             )
-        made = self._embedders.get(library.embedder).embed_query(text or "")
-        return check_embedding(made, library.dimension, library.metric, f"{pointer}/text")
+        return self._made(library, self._embedders.get(library.embedder).embed_query(text or ""), pointer)
+
+    def _made(self, library: Library, embedding: Embedding, pointer: str) -> Embedding:
+        """The embedder's vector, held to the same rules as a caller's; what is wrong with it lies in the text."""
+        return check_embedding(embedding, library.dimension, library.metric, f"{pointer}/text")
 
     def _check(self, library: Library, draft: ChunkDraft, pointer: str) -> None:
         if draft.id is not None:
