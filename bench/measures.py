@@ -74,7 +74,7 @@ def settle(client: Client) -> None:
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
         stats = library.stats()
-        if library.index.get().state == "ready" and stats.extra["dead_chunk_count"] == 0:
+        if library.index.get().state == "ready" and stats.dead_chunk_count == 0:
             return
         if time.monotonic() > deadline:
             raise SystemExit("the index did not settle")
@@ -115,13 +115,13 @@ def filters(client: Client, data: Dataset, count: int = 200) -> Figures:
 def delete_half(server: Server, client: Client, data: Dataset) -> Figures:
     """Delete every second chunk by filter and wait for the background work."""
     library = client.library(LIBRARY)
-    disk, memory = server.disk_bytes(), library.stats().extra["memory_bytes"]
+    disk, memory = server.disk_bytes(), library.stats().memory_bytes
     started = time.perf_counter()
     deleted = library.delete_where(F.tags.contains("half-1")).count
     seconds = time.perf_counter() - started
     settle(client)
     wait_until(lambda: server.disk_bytes() < 0.6 * disk, 120)
-    after = library.stats().extra["memory_bytes"]
+    after = library.stats().memory_bytes
     half = np.arange(len(data.base)) % 2 == 0
     found = [library.search(vector=query, k=NEIGHBOURS, exact=True).ids for query in data.queries[:50]]
     truth = np.array([nearest(data.base, query, half) for query in data.queries[:50]])

@@ -18,7 +18,7 @@ from quiredb.indexes.curve import effort_curve
 from quiredb.indexes.flat import FlatIndex, build_flat
 from quiredb.indexes.graph_build import build_graph
 
-_CURVE_QUERIES = 100
+_CURVE_QUERIES = 200
 _CURVE_K = 10
 
 

@@ -7,7 +7,6 @@ from quiredb.engine.segment import Segment
 DEFAULT_RECALL = 0.98
 _SCAN_ROWS = 4_096
 _SCAN_SHARE = 0.12
-_EFFORT_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,7 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
     """The strategy for a segment of which `allowed` rows may be found.
 
     A scan costs in proportion to the allowed rows; a walk hardly depends on them until they are few, so below a share
-    of an eighth or some thousand rows the scan wins. The effort of a walk grows as the allowed share shrinks, because
-    only allowed rows count as found.
+    of an eighth or some thousand rows the scan wins.
     """
     rows = len(segment)
     if allowed == 0:
@@ -38,5 +36,4 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
     effort = segment.effort_for(DEFAULT_RECALL if recall is None else recall)
     if effort is None:
         return Strategy("scan", masked)
-    scaled = max(int(effort * rows / allowed), k)
-    return Strategy("graph", masked, min(scaled, _EFFORT_MAX)) if k <= _EFFORT_MAX else Strategy("scan", masked)
+    return Strategy("graph", masked, max(effort, k))
