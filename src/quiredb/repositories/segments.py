@@ -106,11 +106,13 @@ def _build_and_swap(
 ) -> None:
     """Build the index, write the file, then swap it for `removed` (and the fresh rows that it covers)."""
     store = library.store
+    progress.check()
     plan = plan_segment(library.view().library.index, len(contents.rows))
     building = Progress(
         lambda done: progress.report(_COLLECTING_SHARE + (1 - _COLLECTING_SHARE) * done), progress.cancelled
     )
     header, arrays = build_segment(contents, span, metric_name(facts.metric), plan, building)
+    progress.check()
     name = f"{span.low}-{span.high}-{span.position}-{os.urandom(4).hex()}"
     size = write_segment(store.segment_path(name), header.as_json(), arrays)
     record = SegmentRecord(name, span.low, span.high, span.position, len(contents.rows), header.kind, size)
