@@ -97,8 +97,8 @@ def open_database(path: Path) -> apsw.Connection:
 def open_beside(path: Path) -> apsw.Connection:
     """A writing connection to a file that this process may have open already.
 
-    The format is not judged: closing the plainly read file would drop all locks that the process has on it, and another
-    process would merge and remove the write-ahead log under our feet (https://sqlite.org/howtocorrupt.html, 2.2).
+    The format is not judged: closing the plainly read file would drop every lock that the process has on it, which tell
+    other processes that the database is in use (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     with database_errors(path):
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
