@@ -29,7 +29,7 @@ from quiredb.repositories.open_library import OpenLibrary
 from tests.unit.engine.rows import START, vector_bytes
 
 DIMENSION = 4
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 20.0
 
 
 def creation(
@@ -66,6 +66,7 @@ def fill(library: OpenLibrary, numbers: range, step: int = 1_000) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[LibraryRepository]:
     repository = LibraryRepository.open(path)
+    repository.start()
     try:
         yield repository
         assert repository.housekeeping.failures() == []

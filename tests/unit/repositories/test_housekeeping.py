@@ -1,0 +1,200 @@
+"""Background work: sealing, merging, rebuilding, purging, and what happens when it is cancelled or its library goes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from quiredb.domain.commands import ConfigureLibrary
+from quiredb.domain.errors import NotFound
+from quiredb.domain.indexing import JobState
+from quiredb.domain.library import IndexKind, IndexSpec
+from quiredb.domain.metadata import LibraryMetadata
+from quiredb.engine.index_choice import GRAPH_ROWS_FORCED
+from quiredb.engine.merging import SEAL_ROWS
+from quiredb.repositories import segments
+from quiredb.repositories.index_state import describe_index, describe_library
+from quiredb.repositories.libraries import LibraryRepository
+from quiredb.repositories.open_library import OpenLibrary
+from tests.unit.engine.rows import START
+from tests.unit.repositories.libraries import (
+    assert_finds,
+    batch,
+    creation,
+    delete,
+    fill,
+    opened,
+    put,
+    settle,
+    wait_until,
+)
+
+
+def rebuild(repository: LibraryRepository, library: OpenLibrary) -> None:
+    job = repository.housekeeping.rebuild(library)
+    wait_until(lambda: repository.jobs.get(job.id).state is JobState.SUCCEEDED, "the rebuild ends")
+
+
+def segment_names(library: OpenLibrary) -> list[str]:
+    return [part.segment.name for part in library.view().segments]
+
+
+def choose(library: OpenLibrary, kind: IndexKind) -> None:
+    library.submit(ConfigureLibrary(LibraryMetadata(), IndexSpec(kind), None, START))
+
+
+def test_a_full_buffer_is_sealed_and_segments_are_merged(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(SEAL_ROWS - 1))
+        settle(repository, library)
+        assert segment_names(library) == []
+        for round_ in range(1, 4):
+            fill(library, range(round_ * SEAL_ROWS - 1, (round_ + 1) * SEAL_ROWS - 1))
+            settle(repository, library)
+            assert 1 <= len(library.view().segments) <= 2
+            assert len(library.view().fresh) < SEAL_ROWS
+        records = library.store.segments()
+        assert [record.name for record in records] == segment_names(library)
+        assert [path.name for path in library.store.segment_path("x").parent.iterdir()] == segment_names(library)
+        assert_finds(library, set(range(4 * SEAL_ROWS - 1)))
+        index = describe_index(library, repository.housekeeping)
+        assert (index.building, index.progress) == (False, 1.0)
+
+
+def test_dead_rows_are_rewritten_away_purged_and_their_bytes_given_back(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(SEAL_ROWS))
+        settle(repository, library)
+        before = describe_library(library, repository.housekeeping)
+        held = library.view()
+        for start in range(0, SEAL_ROWS // 2, 500):
+            library.submit(batch(*map(delete, range(start, min(start + 500, SEAL_ROWS // 2)))))
+        wait_until(lambda: len(library.view().segments[0].segment) < 0.8 * SEAL_ROWS, "the dead are rewritten away")
+        assert library.collection.horizon() == held.position
+        rows = held.segments[0].segment.rows.tolist()
+        assert len(library.store.chunks_by_row(rows)) == SEAL_ROWS, "purged what a held view sees"
+        del held
+        library.submit(batch(delete(SEAL_ROWS - 1)))
+        settle(repository, library)
+        assert not library.store.has_dead_versions()
+        assert len(library.store.chunks_by_row(rows)) == SEAL_ROWS // 2 - 1
+        after = describe_library(library, repository.housekeeping)
+        assert (before.chunk_count, after.chunk_count) == (SEAL_ROWS, SEAL_ROWS // 2 - 1)
+        assert after.disk_bytes < before.disk_bytes * 0.75
+        assert_finds(library, set(range(SEAL_ROWS // 2, SEAL_ROWS - 1)))
+
+
+def test_a_rebuild_follows_the_specification(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        count = GRAPH_ROWS_FORCED + 100
+        fill(library, range(count))
+        choose(library, IndexKind.GRAPH)
+        rebuild(repository, library)
+        (part,) = library.view().segments
+        assert (part.segment.index.kind, len(part.segment), len(library.view().fresh)) == ("graph", count, 0)
+        assert part.segment.header.curve[-1].recall >= 0.95
+        assert_finds(library, set(range(count)))
+        choose(library, IndexKind.FLAT)
+        rebuild(repository, library)
+        assert [part.segment.index.kind for part in library.view().segments] == ["flat"]
+        assert_finds(library, set(range(count)))
+
+
+def test_rebuilding_an_empty_library_succeeds(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        rebuild(repository, library)
+        assert segment_names(library) == []
+
+
+class Held:
+    """Holds a build between collecting and swapping until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+        build = segments.build_segment
+
+        def held(contents, span, metric, plan, progress):  # type: ignore[no-untyped-def]
+            self.reached.set()
+            assert self.go.wait(30)
+            progress.check()
+            return build(contents, span, metric, plan, progress)
+
+        monkeypatch.setattr(segments, "build_segment", held)
+
+
+def test_a_cancelled_rebuild_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(500))
+        rebuild(repository, library)
+        names = segment_names(library)
+        held = Held(monkeypatch)
+        job = repository.housekeeping.rebuild(library)
+        assert held.reached.wait(30)
+        wait_until(lambda: repository.jobs.get(job.id).state is JobState.RUNNING, "the job runs")
+        assert describe_index(library, repository.housekeeping).building
+        assert not repository.housekeeping.is_settled(library)
+        queued = repository.housekeeping.rebuild(library)
+        assert repository.jobs.cancel(queued.id).state is JobState.CANCELLED
+        repository.jobs.cancel(job.id)
+        held.go.set()
+        wait_until(lambda: repository.jobs.get(job.id).state is JobState.CANCELLED, "the job is cancelled")
+        settle(repository, library)
+        assert segment_names(library) == names
+        assert_finds(library, set(range(500)))
+
+
+def test_writes_and_searches_go_on_while_an_index_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(600))
+        held = Held(monkeypatch)
+        job = repository.housekeeping.rebuild(library)
+        assert held.reached.wait(30)
+        library.submit(batch(*map(delete, range(0, 600, 2))))
+        library.submit(batch(*map(put, range(600, 700)), *map(put, range(1, 100, 2))))
+        expected = set(range(1, 600, 2)) | set(range(600, 700))
+        assert_finds(library, expected)
+        held.go.set()
+        wait_until(lambda: repository.jobs.get(job.id).state is JobState.SUCCEEDED, "the rebuild ends")
+        assert_finds(library, expected)
+
+
+def test_a_library_can_go_while_its_index_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(600))
+        held = Held(monkeypatch)
+        job = repository.housekeeping.rebuild(library)
+        queued = repository.housekeeping.rebuild(library)
+        assert held.reached.wait(30)
+        repository.delete("library")
+        with pytest.raises(NotFound):
+            repository.get("library")
+        held.go.set()
+        ended = {JobState.CANCELLED, JobState.FAILED}
+        wait_until(lambda: {repository.jobs.get(one.id).state for one in (job, queued)} <= ended, "both jobs end")
+
+
+def test_a_folder_can_close_while_an_index_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = LibraryRepository.open(tmp_path)
+    repository.start()
+    library, _ = repository.create(creation())
+    fill(library, range(600))
+    held = Held(monkeypatch)
+    job = repository.housekeeping.rebuild(library)
+    assert held.reached.wait(30)
+    closing = threading.Thread(target=repository.close)
+    closing.start()
+    held.go.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert repository.jobs.get(job.id).state is JobState.CANCELLED
+    with opened(tmp_path) as again:
+        assert_finds(again.get("library"), set(range(600)))
