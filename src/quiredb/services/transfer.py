@@ -39,7 +39,6 @@ class _Tally:
     documents: int = 0
     chunks: int = 0
     failed: int = 0
-    batches: int = 0
     position: int = 0
     faults: list[ImportFault] = field(default_factory=list)
 
@@ -120,7 +119,7 @@ class _Import:
         self.tally = tally
 
     def write(self, batch: Sequence[ImportItem], *, abort_on_error: bool) -> None:
-        """Commit the batch's good items together; when the state refuses one, commit them one by one to name it."""
+        """Commit the batch's good items, and name the others."""
         good: list[ImportItem] = []
         faults: list[ImportFault] = []
         for item in batch:
@@ -131,31 +130,26 @@ class _Import:
             faults.append(ImportFault(item.line, fault))
             if abort_on_error:
                 break
-        self.tally.batches += 1
         faults += self._commit_good(good, abort_on_error=abort_on_error)
         faults.sort(key=lambda fault: fault.line)
         self.tally.fail(faults[:1] if abort_on_error else faults)
 
     def _commit_good(self, items: Sequence[ImportItem], *, abort_on_error: bool) -> list[ImportFault]:
-        if not items:
-            return []
-        try:
-            self._commit(items, str(self.tally.batches))
-        except _NOT_THE_LINES_FAULT:
-            raise
-        except QuireError:
-            return self._commit_singly(items, abort_on_error=abort_on_error)
-        return []
-
-    def _commit_singly(self, items: Sequence[ImportItem], *, abort_on_error: bool) -> list[ImportFault]:
+        """Commit in order; what is refused is halved until the bad items stand alone, so that few commits find them."""
         faults: list[ImportFault] = []
-        for item in items:
+        waiting = [items] if items else []
+        while waiting:
+            part = waiting.pop()
             try:
-                self._commit([item], f"{self.tally.batches}.{item.line}")
+                self._commit(part, f"{part[0].line}-{part[-1].line}")
             except _NOT_THE_LINES_FAULT:
                 raise
             except QuireError as error:
-                faults.append(ImportFault(item.line, _violation(error)))
+                middle = len(part) // 2
+                if middle:
+                    waiting += [part[middle:], part[:middle]]
+                    continue
+                faults.append(ImportFault(part[0].line, _violation(error)))
                 if abort_on_error:
                     break
         return faults
