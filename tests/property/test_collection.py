@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.metric import Metric
-from quiredb.engine.building import Progress, RowRange, build_segment, collect
+from quiredb.engine.building import Progress, RowRange, SegmentContents, build_segment, collect
 from quiredb.engine.collection import Collection
 from quiredb.engine.documents import DocumentTable
-from quiredb.engine.fresh import FreshBuffer
+from quiredb.engine.fresh import FreshBuffer, contents_of
 from quiredb.engine.index_choice import SegmentPlan
 from quiredb.engine.searching import Nearest, matching_in_id_order, metric_name, search_view
 from quiredb.engine.segment import SegmentHeader, open_segment_arrays
-from quiredb.engine.view import View, allowed_rows, rows_of
+from quiredb.engine.view import View, allowed_rows, merged_contents, rows_of
 from tests.unit.engine.twin import DIMENSION, Twin
 
 QUIET = Progress(report=lambda _: None, cancelled=lambda: False)
@@ -83,7 +83,8 @@ class Walk:
         view = self.collection.view
         if self.seal is None and len(view.fresh):
             low = max((part.segment.header.high_row for part in view.segments), default=0)
-            self.seal = self._build(view, low, int(view.fresh.rows[-1]), [])
+            high = int(view.fresh.rows[-1])
+            self.seal = self._build(view, low, high, [], self._contents(low, high, contents_of(view.fresh)))
 
     def end_seal(self) -> None:
         if self.seal is not None:
@@ -97,7 +98,8 @@ class Walk:
         first = self.random.randrange(len(view.segments))
         parts = view.segments[first : self.random.randint(first + 1, len(view.segments))]
         low, high = parts[0].segment.header.low_row, parts[-1].segment.header.high_row
-        self.merge = self._build(view, low, high, [part.segment.name for part in parts])
+        contents = self._contents(low, high, merged_contents(parts))
+        self.merge = self._build(view, low, high, [part.segment.name for part in parts], contents)
 
     def end_merge(self) -> None:
         if self.merge is not None:
@@ -115,10 +117,16 @@ class Walk:
             self.documents = None
             self.happened.add("documents")
 
-    def _build(self, view: View, low: int, high: int, removed: list[str]) -> Build:
-        rows = self.twin.rows_between(low, high, view.position)
-        contents = collect([rows[:50], rows[50:]], DIMENSION, QUIET)
-        plan = GRAPH if len(rows) > 50 and self.random.random() < 0.2 else SegmentPlan("flat", {})
+    def _contents(self, low: int, high: int, from_memory: SegmentContents) -> SegmentContents:
+        """Contents made from memory, or from the rows of the store: both hold the same rows."""
+        rows = self.twin.rows_between(low, high, self.collection.view.position)
+        from_rows = collect([rows[:50], rows[50:]], DIMENSION, QUIET)
+        for name in ("rows", "document_keys", "vectors"):
+            np.testing.assert_array_equal(getattr(from_memory, name), getattr(from_rows, name))
+        return from_memory if self.random.random() < 0.7 else from_rows
+
+    def _build(self, view: View, low: int, high: int, removed: list[str], contents: SegmentContents) -> Build:
+        plan = GRAPH if len(contents.rows) > 50 and self.random.random() < 0.2 else SegmentPlan("flat", {})
         span = RowRange(low, high, view.position)
         header, arrays = build_segment(contents, span, metric_name(self.twin.library.metric), plan, QUIET)
         for array in arrays.values():

@@ -18,6 +18,7 @@ from quiredb.domain.filter_fields import Field, Scope, chunk_value, chunk_values
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.filters import Filter, matches
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
+from quiredb.engine.column_merge import Source, merge_blocks
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.filtering import FilterTarget, matching_rows
 from tests.property.filters import chunk_metadata, document_metadata, filters, words
@@ -128,6 +129,28 @@ def test_every_row_as_the_plain_meaning(
     ordered = built(rows, np.array(order, np.int64))
     assert answered(filter_, ordered, moved, table, everything) == [expected[number] for number in order]
     assert answered(filter_, reopened(ordered), moved, table, everything) == [expected[number] for number in order]
+
+
+@settings(max_examples=250)
+@given(chunks(), filters, st.integers(1, 4), st.randoms(use_true_random=False))
+def test_merged_blocks_as_the_plain_meaning(rows: list[Chunk], data: dict[str, Any], parts: int, random: Any) -> None:
+    """Blocks of parts of the rows, some rows left out, put together in a new order."""
+    filter_ = parsed(data)
+    table, documents = document_table([])
+    sources, kept = [], []
+    for part in range(parts):
+        mine = rows[part::parts]
+        places = sorted(random.sample(range(len(mine)), random.randint(0, len(mine))))
+        block = built(mine)
+        sources.append(Source(reopened(block) if random.random() < 0.5 else block, np.array(places, np.int64)))
+        kept.extend(mine[place] for place in places)
+    order = random.sample(range(len(kept)), len(kept))
+    moved = [kept[number] for number in order]
+    merged = merge_blocks(sources, np.array(order, np.int64))
+    everything = [True] * len(moved)
+    expected = truth(filter_, moved, documents)
+    assert answered(filter_, merged, moved, table, everything) == expected
+    assert answered(filter_, reopened(merged), moved, table, everything) == expected
 
 
 @pytest.mark.parametrize(
