@@ -153,6 +153,17 @@ def test_a_line_that_is_too_long(client: httpx.Client, library: str) -> None:
         problem_of(response, 413, "too-large")
 
 
+def test_a_line_that_never_ends_is_not_gathered(client: httpx.Client, library: str) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(50 * LINE_BYTES_MAX // len(part)):
+            sent.append(1)
+            yield part
+
+    part, sent = b"x" * (64 * 1024), []
+    problem_of(client.post(f"{library}/import", content=endless(), headers=NDJSON), 413, "too-large")
+    assert len(sent) * len(part) < 10 * LINE_BYTES_MAX
+
+
 def test_imports_are_ndjson(client: httpx.Client, library: str) -> None:
     problem_of(client.post(f"{library}/import", json={}), 415, "unsupported-media-type")
     response = client.post(f"{library}/import?on_error=ignore", content=b"", headers=NDJSON)

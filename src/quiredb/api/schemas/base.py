@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quiredb.domain.errors import ValidationFailed, Violation
 from quiredb.domain.identifiers import is_identifier
-from quiredb.domain.limits import ERRORS_REPORTED_MAX, ID_CHARACTERS_MAX
+from quiredb.domain.limits import ID_CHARACTERS_MAX
 from quiredb.domain.times import parse_instant
 
 _POINTER_PART_CHARACTERS_MAX = 64
@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class RequestModel(BaseModel):
     """A strict request body: no coercion, no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def located_error(suffix: str, code: str, detail: str) -> PydanticCustomError:
@@ -34,7 +34,7 @@ def validate(model: type[Model], data: object, pointer: str = "") -> Model:
     """A model from decoded JSON that stands at `pointer` of the request.
 
     Raises:
-        ValidationFailed: with at most `ERRORS_REPORTED_MAX` violations.
+        ValidationFailed: with every violation.
     """
     try:
         return model.model_validate(data)
@@ -44,7 +44,7 @@ def validate(model: type[Model], data: object, pointer: str = "") -> Model:
 
 def violations_of(details: list[ErrorDetails], pointer: str = "") -> tuple[Violation, ...]:
     """Pydantic's complaints in our words; never with a value of the input."""
-    return tuple(_violation(detail, pointer) for detail in details[:ERRORS_REPORTED_MAX])
+    return tuple(_violation(detail, pointer) for detail in details)
 
 
 def _violation(detail: ErrorDetails, pointer: str) -> Violation:
