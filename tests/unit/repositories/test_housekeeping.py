@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from quiredb.domain.commands import ConfigureLibrary
+from quiredb.domain.commands import ConfigureLibrary, DeleteDocument, PutDocument
 from quiredb.domain.errors import NotFound
+from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.indexing import JobState
 from quiredb.domain.library import IndexKind, IndexSpec
-from quiredb.domain.metadata import LibraryMetadata
+from quiredb.domain.metadata import DocumentMetadata, LibraryMetadata
 from quiredb.engine.index_choice import GRAPH_ROWS_FORCED
 from quiredb.engine.merging import SEAL_ROWS
+from quiredb.engine.view import allowed_rows
 from quiredb.repositories import segments
 from quiredb.repositories.index_state import describe_index, describe_library
 from quiredb.repositories.libraries import LibraryRepository
@@ -103,6 +105,25 @@ def test_a_rebuild_follows_the_specification(tmp_path: Path) -> None:
         rebuild(repository, library)
         assert [part.segment.index.kind for part in library.view().segments] == ["flat"]
         assert_finds(library, set(range(count)))
+
+
+def test_a_worn_table_of_documents_is_built_again(tmp_path: Path) -> None:
+    """Most document versions are of documents that are gone; `doc.` conditions should not pay for them."""
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        names = [f"document-{number:04d}" for number in range(4_200)]
+        for start in range(0, len(names), 700):
+            part = names[start : start + 700]
+            library.submit(batch(*(PutDocument(name, DocumentMetadata(title="gone")) for name in part)))
+        library.submit(batch(*map(put, range(10))))
+        for start in range(0, len(names), 700):
+            library.submit(batch(*map(DeleteDocument, names[start : start + 700])))
+        library.submit(batch(PutDocument("document", DocumentMetadata(title="kept")), delete(0)))
+        settle(repository, library)
+        view = library.view()
+        assert len(view.documents.keys) == view.library.document_count == 1
+        allowed = allowed_rows(view, parse_filter({"doc.title": "kept"}), library.texts)
+        assert allowed.count == 9
 
 
 def test_rebuilding_an_empty_library_succeeds(tmp_path: Path) -> None:
