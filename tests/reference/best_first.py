@@ -10,14 +10,17 @@ def best_first(
     entries: Sequence[int],
     score: Callable[[int], float],
     width: int,
+    ties: int,
     seeds: int = 4,
 ) -> list[int]:
-    """The pool at the end of the walk, best first."""
+    """The pool at the end of the walk, best first. It holds at most `ties` rows of one score, its seeds one."""
     pool: list[tuple[float, int]] = []
     order = 0
 
-    def offer(row: int, capacity: int) -> None:
+    def offer(row: int, capacity: int, ties: int) -> None:
         nonlocal order, pool
+        if sum(other == score(row) for other, _ in pool) == ties:
+            return
         ranked[row] = (score(row), order)
         order += 1
         pool.append((ranked[row][0], row))
@@ -26,7 +29,7 @@ def best_first(
 
     ranked: dict[int, tuple[float, int]] = {}
     for row in entries:
-        offer(row, min(seeds, width))
+        offer(row, min(seeds, width), 1)
     seen = {row for _, row in pool}
     expanded: set[int] = set()
     while True:
@@ -37,4 +40,4 @@ def best_first(
         for row in neighbours[waiting[0]]:
             if row >= 0 and row not in seen:
                 seen.add(row)
-                offer(row, width)
+                offer(row, width, ties)

@@ -54,7 +54,8 @@ class Scratch:
 class GraphIndex:
     """An approximate index over the rows of `flat`. Made by `build_graph` or `open_graph`.
 
-    `effort` is how many rows the walk keeps (HNSW's ef): more effort, more recall, more time.
+    `effort` is how many rows the walk keeps (ef in HNSW; at least k, by default 128 and at least 2 k): more effort,
+    more recall, more time.
     """
 
     flat: FlatIndex
@@ -118,17 +119,19 @@ class GraphIndex:
             rows.fill(-1)
             distances.fill(np.inf)
             return rows, distances
-        allowed, pool, results = _NO_MASK, max(k, effort or DEFAULT_EFFORT), 0
+        allowed, results, ties = _NO_MASK, 0, k
+        pool = max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT)
         if mask is not None:
             allowed = as_mask(mask, self.count)
             share = max(1, int(np.count_nonzero(allowed))) / self.count
             results = max(k, int(pool * share**MASKED_SHARE_POWER))
             pool = max(pool, min(int(2 * results / share), MASKED_POOL_LIMIT))
+            ties = int(2 * k / share)
         scratch = self.scratch.take()
         graph_search(
             queries, self.flat.vectors, self.flat.codes, self.flat.factors, self.flat.centre, self.neighbours,
             self.entries, METRIC_CODES[self.metric], min(pool, self.count), min(results, self.count),
-            max(2 * k, k + 24), allowed, *scratch, rows, distances,
+            max(2 * k, k + 24), ties, allowed, *scratch, rows, distances,
         )  # fmt: skip
         self.scratch.give_back(scratch)
         return rows, distances

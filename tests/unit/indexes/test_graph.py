@@ -75,6 +75,20 @@ def test_far_clusters_that_no_walk_crosses_are_connected() -> None:
     assert_sound(graph, 4)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_copies_of_one_vector_are_no_trap(metric: str) -> None:
+    vectors = clustered(8000, 64, clusters=200, spread=0.7)
+    vectors[2000:6000] = vectors[17]
+    flat = build_flat(vectors, metric)
+    graph = build_graph(flat, degree=16, build_effort=48)
+    queries = clustered(100, 64, seed=3, clusters=200, spread=0.7)
+    queries[:20] = vectors[17] + 0.05 * queries[:20]
+    for mask in (None, np.arange(8000) % 2 == 0):
+        truth = flat.search_batch(queries, 10, mask=mask)[1]
+        found = graph.search_batch(queries, 10, effort=64, mask=mask)[1]
+        assert (found <= truth[:, -1:] + 1e-12).mean() > 0.97
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 33])
 @pytest.mark.parametrize("metric", METRICS)
 def test_tiny_graphs_find_everything(count: int, metric: str) -> None:
@@ -92,9 +106,11 @@ def test_tiny_graphs_find_everything(count: int, metric: str) -> None:
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_walk_equals_a_plain_best_first_search(metric: str) -> None:
     vectors = clustered(900, 40)
+    copies = np.random.default_rng(5).choice(900, 60, replace=False)
+    vectors[copies] = vectors[copies[0]]
     flat = build_flat(vectors, metric)
     graph = build_graph(flat, degree=12, build_effort=40)
-    for query in clustered(12, 40, seed=6):
+    for query in [*clustered(12, 40, seed=6), vectors[copies[0]]]:
         coded = quantizer.encode_query(query, flat.centre, metric)
         codes = flat.codes[:, :40].astype(np.int64)
         twice = 2 * (codes @ coded.codes.astype(np.int64)) - 255 * int(coded.codes.astype(np.int64).sum())
@@ -102,7 +118,7 @@ def test_the_walk_equals_a_plain_best_first_search(metric: str) -> None:
         scores = np.float32(coded.base) + flat.factors[:, 0] + step
         assert scores.dtype == np.float32
         for effort in (10, 30):
-            pool = best_first(graph.neighbours, graph.entries, lambda row, s=scores: float(s[row]), effort)
+            pool = best_first(graph.neighbours, graph.entries, lambda row, s=scores: float(s[row]), effort, 10)
             every = exact_search.distances(query, vectors, metric)
             expected = sorted(pool[:34], key=lambda row: (every[row], row))[:10]
             assert graph.search(query, 10, effort=effort)[0].tolist() == expected

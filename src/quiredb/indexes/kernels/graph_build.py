@@ -27,6 +27,9 @@ from quiredb.indexes.kernels.registry import (
 )
 from quiredb.indexes.kernels.walk import pool_insert, walk
 
+TIES = 4
+"""Copies of one vector among a node's candidates; more would crowd out the different ones."""
+
 
 @helper
 def _as_coded(vectors: Any, row: int, metric: int, out: Any) -> None:
@@ -93,13 +96,13 @@ def propose_neighbours(
         scale, offset, base, _, _ = encode_query(query, centre, L2, p)
         aside = asides[node] if asides.shape[0] > 0 else np.float32(0.0)
         size, _ = walk(
-            p, scale, offset, base, aside, codes, factors, asides, neighbours, begun, no_mask,
+            p, scale, offset, base, aside, codes, factors, asides, neighbours, begun, no_mask, TIES,
             scores, rows, none_scores, none_rows, seen, touched,
         )  # fmt: skip
         for i in range(size):
             rows[i] = max(rows[i], ~rows[i])
         kept = prune(
-            node, rows, scores, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
+            rows, scores, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
             kept_codes, out[position],
         )  # fmt: skip
         out[position, kept:] = -1
@@ -150,9 +153,9 @@ def link_back(
             for i in range(degree + 1):
                 row = neighbours[other, i] if i < degree else node
                 distance = coded_distance(signed, other, row, codes, scales, sums, squares, asides, dimension)
-                size, _ = pool_insert(distances, candidates, size, degree + 1, distance, row)
+                size, _ = pool_insert(distances, candidates, size, degree + 1, degree + 1, distance, row)
             kept = prune(
-                other, candidates, distances, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
+                candidates, distances, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
                 kept_codes, neighbours[other],
             )  # fmt: skip
             neighbours[other, kept:] = -1

@@ -39,6 +39,7 @@ from quiredb.indexes.kernels.walk import walk
     int64,
     int64,
     int64,
+    int64,
     given(uint8),
     filled(uint64),
     filled(int32),
@@ -57,6 +58,7 @@ def graph_search(
     pool: int,
     results: int,
     reranked: int,
+    ties: int,
     mask: Any,
     seen: Any,
     touched: Any,
@@ -65,8 +67,9 @@ def graph_search(
 ) -> None:
     """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
 
-    `pool` rows are kept while walking; with a mask `results` allowed rows beside them; the best `reranked` of either
-    get float64 distances. `seen` (one bit a row, all zero) and `touched` are scratch space, clean again on return.
+    `pool` rows are kept while walking, at most `ties` of one score; with a mask `results` allowed rows beside them; the
+    best `reranked` of either get float64 distances. `seen` (one bit a row, all zero) and `touched` are scratch space,
+    clean again on return.
     """
     p = np.zeros(codes.shape[1], np.int8)
     scores = np.empty(pool, np.float32)
@@ -78,7 +81,7 @@ def graph_search(
     for position in range(queries.shape[0]):
         scale, offset, base, _, _ = encode_query(queries[position], centre, metric, p)
         size, best = walk(
-            p, scale, offset, base, np.float32(0.0), codes, factors, asides, neighbours, entries, mask,
+            p, scale, offset, base, np.float32(0.0), codes, factors, asides, neighbours, entries, mask, ties,
             scores, rows, best_scores, best_rows, seen, touched,
         )  # fmt: skip
         if masked:

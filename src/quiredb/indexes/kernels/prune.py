@@ -41,11 +41,12 @@ def coded_distance(
 
 @helper
 def prune(
-    node: int, candidates: Any, distances: Any, size: int, limit: int, alpha: Any, codes: Any, scales: Any, sums: Any,
+    candidates: Any, distances: Any, size: int, limit: int, alpha: Any, codes: Any, scales: Any, sums: Any,
     squares: Any, asides: Any, dimension: int, kept_codes: Any, out: Any,
 ) -> int:  # fmt: skip
-    """Choose at most `limit` of the candidates (ascending by distance to `node`) into out; returns how many.
+    """Choose at most `limit` of the candidates into out; returns how many.
 
+    They come in ascending order of their distance to the node, which is not among them.
     A first round covers by plain comparison, which spreads the edges widest; a second one fills the slots left over
     by the factor `alpha` (of squared distances). kept_codes[limit, stride] is scratch; candidates are used up.
     """
@@ -53,7 +54,7 @@ def prune(
     for stretch in (np.float32(1.0), alpha):
         for position in range(size):
             row = candidates[position]
-            if row < 0 or row == node:
+            if row < 0:
                 continue
             covered = False
             for other in range(kept):

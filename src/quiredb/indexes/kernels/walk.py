@@ -22,10 +22,11 @@ SEEDS = 4
 
 
 @helper
-def pool_insert(scores: Any, rows: Any, size: int, capacity: int, score: Any, row: Any) -> tuple[int, int]:
-    """Insert into the sorted pool (float32, int32), dropping the last when full. Returns (size, position)."""
-    if size == capacity:
-        size -= 1
+def pool_insert(scores: Any, rows: Any, size: int, capacity: int, ties: int, score: Any, row: Any) -> tuple[int, int]:
+    """Insert into the sorted pool (float32, int32), dropping the last when full. Returns (size, position).
+
+    Where `ties` entries of this very score are there already, nothing changes and the position is `capacity`.
+    """
     low, high = 0, size
     while low < high:
         middle = (low + high) >> 1
@@ -33,6 +34,10 @@ def pool_insert(scores: Any, rows: Any, size: int, capacity: int, score: Any, ro
             low = middle + 1
         else:
             high = middle
+    if low >= ties and scores[low - ties] == score:
+        return size, capacity
+    if size == capacity:
+        size -= 1
     at = scores.ctypes.data + low * 4
     move_bytes(at + 4, at, (size - low) * 4)
     at = rows.ctypes.data + low * 4
@@ -66,12 +71,14 @@ def clear(seen: Any, touched: Any, marked: int) -> None:
 @helper
 def walk(
     p: Any, scale: float, offset: int, base: float, aside: Any, codes: Any, factors: Any, asides: Any, neighbours: Any,
-    entries: Any, mask: Any, scores: Any, rows: Any, best_scores: Any, best_rows: Any, seen: Any, touched: Any,
+    entries: Any, mask: Any, ties: int, scores: Any, rows: Any, best_scores: Any, best_rows: Any, seen: Any,
+    touched: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Fill the pool (scores, rows) and, with a mask, the allowed best (best_scores, best_rows).
 
     Returns how many of each were filled. Without a mask the walk ends when every pool entry is expanded; with one
-    also when the best allowed rows are complete and nearer than anything left to expand. `asides` is the extra
+    also when the best allowed rows are complete and nearer than anything left to expand. At most `ties`
+    rows of one score enter the pool: copies of one vector would fill it and end the walk. `asides` is the extra
     coordinate of an augmented build (empty: none), `aside` the query's. Pool rows may be complemented on return.
     """
     stride = codes.shape[1]
@@ -93,7 +100,7 @@ def walk(
             gap = aside - asides[row]
             score += gap * gap
         if size < min(SEEDS, capacity) or score < scores[size - 1]:
-            size, _ = pool_insert(scores, rows, size, min(SEEDS, capacity), score, row)
+            size, _ = pool_insert(scores, rows, size, min(SEEDS, capacity), 1, score, row)
     for position in range(size):
         row = rows[position]
         mark(seen, row)
@@ -101,7 +108,7 @@ def walk(
             touched[marked] = row
         marked += 1
         if masked and mask[row] != 0:
-            best, _ = pool_insert(best_scores, best_rows, best, best_capacity, scores[position], row)
+            best, _ = pool_insert(best_scores, best_rows, best, best_capacity, best_capacity, scores[position], row)
 
     cursor = 0
     while cursor < size:
@@ -133,10 +140,10 @@ def walk(
                 gap = aside - asides[neighbour]
                 score += gap * gap
             if masked and mask[neighbour] != 0 and (best < best_capacity or score < best_scores[best - 1]):
-                best, _ = pool_insert(best_scores, best_rows, best, best_capacity, score, neighbour)
+                best, _ = pool_insert(best_scores, best_rows, best, best_capacity, best_capacity, score, neighbour)
             if size == capacity and not score < scores[size - 1]:
                 continue
-            size, place = pool_insert(scores, rows, size, capacity, score, neighbour)
+            size, place = pool_insert(scores, rows, size, capacity, ties, score, neighbour)
             if place <= cursor + 2:
                 prefetch(neighbours.ctypes.data + np.int64(neighbour) * degree * 4, (degree + 15) >> 4)
             if place < cursor:
