@@ -17,7 +17,7 @@ from quiredb.domain.metadata import Kind
 from quiredb.engine.columns import Mask
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.fresh import FreshBuffer
-from quiredb.engine.merging import SegmentSize
+from quiredb.engine.merging import SegmentSize, is_worn
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import SegmentPart, View
 
@@ -85,6 +85,13 @@ class Collection:
         if len(snapshot) and int(snapshot.rows[0]) <= added.header.high_row:
             self._fresh = self._fresh.without(added.header.high_row)
         self.republish()
+
+    def sweep_fresh(self) -> None:
+        """Drop dead rows from the fresh buffer, when they are many, and publish."""
+        fresh = self.view.fresh
+        if fresh.dead is not None and is_worn(len(fresh), int(np.count_nonzero(fresh.dead))):
+            self._fresh = self._fresh.without_dead()
+            self.republish()
 
     def documents_worn(self) -> bool:
         """Whether the document table should be rebuilt from the store."""

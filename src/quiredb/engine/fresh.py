@@ -74,15 +74,20 @@ class FreshBuffer:
 
     def without(self, high_row: int) -> "FreshBuffer":
         """A new buffer with the rows after `high_row`, which went into a segment."""
-        rows = self._rows.published()
-        start = int(np.searchsorted(rows, high_row, side="right"))
+        return self._keeping(self._rows.published() > high_row)
+
+    def without_dead(self) -> "FreshBuffer":
+        """A new buffer with the living rows."""
+        return self._keeping(~self._dead)
+
+    def _keeping(self, keep: Mask) -> "FreshBuffer":
         rest = FreshBuffer(self._dimension)
-        rest._rows.extend(rows[start:])
-        rest._document_keys.extend(self._document_keys.published()[start:])
-        rest._vectors.extend(self._vectors.published()[start:])
-        rest._chunks = self._chunks[start:]
+        rest._rows.extend(self._rows.published()[keep])
+        rest._document_keys.extend(self._document_keys.published()[keep])
+        rest._vectors.extend(self._vectors.published()[keep])
+        rest._chunks = [self._chunks[place] for place in np.flatnonzero(keep).tolist()]
         rest._columns.extend(rest._chunks)
-        rest._dead = self._dead[start:]
+        rest._dead = self._dead[keep]
         return rest
 
     def snapshot(self) -> FreshRows:

@@ -55,12 +55,13 @@ def _widened(sizes: Sequence[SegmentSize], first: int, total: int) -> int:
 
 
 def _most_dead(sizes: Sequence[SegmentSize]) -> MergeRange | None:
-    worn = [
-        number
-        for number, size in enumerate(sizes)
-        if size.dead >= _DEAD_ROWS_MIN and size.dead >= _DEAD_SHARE * size.rows
-    ]
+    worn = [number for number, size in enumerate(sizes) if is_worn(size.rows, size.dead)]
     if not worn:
         return None
     worst = max(worn, key=lambda number: sizes[number].dead)
     return MergeRange(worst, worst + 1)
+
+
+def is_worn(rows: int, dead: int) -> bool:
+    """Whether so many rows died that rewriting pays."""
+    return dead >= _DEAD_ROWS_MIN and dead >= _DEAD_SHARE * rows

@@ -89,6 +89,8 @@ class Housekeeping:
             return False
         if len(library.view().fresh) >= SEAL_ROWS:
             seal(library, unwatched(stopping))
+        with library.sealing, library.exclusively():
+            library.collection.sweep_fresh()
         if self._next_merge(library):
             self._slow.wake(_Build(library))
         if library.collection.documents_worn():

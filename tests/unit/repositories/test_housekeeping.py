@@ -60,7 +60,7 @@ def test_a_full_buffer_is_sealed_and_segments_are_merged(tmp_path: Path) -> None
             assert len(library.view().fresh) < SEAL_ROWS
         records = library.store.segments()
         assert [record.name for record in records] == segment_names(library)
-        assert [path.name for path in library.store.segment_path("x").parent.iterdir()] == segment_names(library)
+        assert {path.name for path in library.store.segment_path("x").parent.iterdir()} == set(segment_names(library))
         assert_finds(library, set(range(4 * SEAL_ROWS - 1)))
         index = describe_index(library, repository.housekeeping)
         assert (index.building, index.progress) == (False, 1.0)
@@ -143,7 +143,6 @@ class Held:
         def held(contents, span, metric, plan, progress):  # type: ignore[no-untyped-def]
             self.reached.set()
             assert self.go.wait(30)
-            progress.check()
             return build(contents, span, metric, plan, progress)
 
         monkeypatch.setattr(segments, "build_segment", held)
