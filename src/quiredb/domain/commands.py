@@ -27,10 +27,14 @@ ANY_STATE = Expectation()
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyToken:
-    """The caller's key (with its route) and a digest of the request it stands for."""
+    """The caller's key (with its route) and a digest of the request it stands for.
+
+    `brief`: a repeat needs the position of the first answer only, not what was written.
+    """
 
     key: str
     digest: str
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

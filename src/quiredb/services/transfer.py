@@ -219,7 +219,7 @@ def _part_token(token: IdempotencyToken | None, part: str, items: Sequence[Impor
         for draft in _drafts(item):
             digest.update(f"{item.line} {draft.id} {draft.text}".encode())
             digest.update(draft.embedding or b"")
-    return IdempotencyToken(f"{token.key} {part}", digest.hexdigest())
+    return IdempotencyToken(f"{token.key} {part}", digest.hexdigest(), brief=True)
 
 
 def _documents(library: OpenLibrary, view: View) -> Iterator[tuple[Document, Iterator[Chunk]]]:

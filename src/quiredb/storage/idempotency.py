@@ -1,5 +1,6 @@
 """Answers kept for repeated requests, in the transaction of the command that they answer."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import apsw
@@ -46,11 +47,12 @@ def recall_receipt(connection: apsw.Connection, token: IdempotencyToken, at: dat
 
 def keep_receipt(connection: apsw.Connection, token: IdempotencyToken, at: datetime, receipt: Receipt) -> None:
     """Remember an answer, and forget some that are too old."""
+    kept = replace(receipt, outcomes=()) if token.brief else receipt
     connection.execute(
         "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE at <= ? ORDER BY at LIMIT ?)",
         (expired_before(at), _PURGED_AT_ONCE),
     )
     connection.execute(
         "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?)",
-        (token.key, token.digest, to_microseconds(at), encode_receipt(receipt)),
+        (token.key, token.digest, to_microseconds(at), encode_receipt(kept)),
     )
