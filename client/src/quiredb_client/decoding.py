@@ -74,10 +74,15 @@ def readiness(body: Json, *, ready: bool, otherwise: str | None = None) -> model
     return models.Readiness(ready=ready, checks=checks, reason=None if ready else missing or otherwise)
 
 
+def is_document(line: bytes) -> bool:
+    """Whether a line of an export is a document; the further chunks of a long document have lines of their own."""
+    return "document_id" not in decode(line)
+
+
 def decode_export(line: bytes) -> dict[str, Any]:
     """A line of an export, the embeddings of its chunks as arrays; bulk writes take it back as it is."""
     body = decode(line)
-    for exported in body.get("chunks") or ():
+    for exported in body.get("chunks", (body,)):
         if exported.get("embedding") is not None:
             exported["embedding"] = decode_vector(exported["embedding"])
     return body

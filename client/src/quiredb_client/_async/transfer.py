@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from .. import calls
-from ..decoding import decode_export
+from ..decoding import decode_export, is_document
 from ..errors import ConnectionFailed
 from ..lines import LineSplitter
 from .session import AsyncSession
@@ -38,7 +38,10 @@ async def export_lines(session: AsyncSession, library: str) -> AsyncIterator[byt
 
 
 async def export_documents(session: AsyncSession, library: str) -> AsyncIterator[Mapping[str, Any]]:
-    """The documents of an export with their chunks, embeddings as float32 arrays."""
+    """The lines of an export, embeddings as float32 arrays.
+
+    Documents with their first chunks; the further chunks of a long document follow one by one.
+    """
     async for line in export_lines(session, library):
         yield decode_export(line)
 
@@ -51,6 +54,6 @@ async def export_file(session: AsyncSession, library: str, path: str | PathLike[
     with part.open("wb") as file:
         async for line in export_lines(session, library):
             file.write(line + b"\n")
-            count += 1
+            count += is_document(line)
     part.replace(target)
     return count

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from .. import calls
-from ..decoding import decode_export
+from ..decoding import decode_export, is_document
 from ..errors import ConnectionFailed
 from ..lines import LineSplitter
 from .session import Session
@@ -39,7 +39,10 @@ def export_lines(session: Session, library: str) -> Iterator[bytes]:
 
 
 def export_documents(session: Session, library: str) -> Iterator[Mapping[str, Any]]:
-    """The documents of an export with their chunks, embeddings as float32 arrays."""
+    """The lines of an export, embeddings as float32 arrays.
+
+    Documents with their first chunks; the further chunks of a long document follow one by one.
+    """
     for line in export_lines(session, library):
         yield decode_export(line)
 
@@ -52,6 +55,6 @@ def export_file(session: Session, library: str, path: str | PathLike[str]) -> in
     with part.open("wb") as file:
         for line in export_lines(session, library):
             file.write(line + b"\n")
-            count += 1
+            count += is_document(line)
     part.replace(target)
     return count
