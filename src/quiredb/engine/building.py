@@ -12,6 +12,7 @@ from quiredb.domain.errors import JobCancelled
 from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
 from quiredb.engine.index_choice import SegmentPlan
+from quiredb.engine.planner import CURVE_K
 from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
 from quiredb.indexes.contract import BuildCancelled, MetricName, VectorIndex
 from quiredb.indexes.curve import effort_curve
@@ -19,7 +20,6 @@ from quiredb.indexes.flat import FlatIndex, build_flat
 from quiredb.indexes.graph_build import build_graph
 
 _CURVE_QUERIES = 200
-_CURVE_K = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +128,4 @@ def _measure(index: VectorIndex, flat: FlatIndex) -> tuple[EffortPoint, ...]:
     first, second = random.integers(0, flat.count, (2, _CURVE_QUERIES))
     weights = random.uniform(0.5, 1.0, (_CURVE_QUERIES, 1)).astype(np.float32)
     queries = np.ascontiguousarray(weights * flat.vectors[first] + (1 - weights) * flat.vectors[second])
-    return tuple(EffortPoint(*point) for point in effort_curve(index, flat, queries, k=_CURVE_K))
+    return tuple(EffortPoint(*point) for point in effort_curve(index, flat, queries, k=CURVE_K))

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from quiredb.engine.segment import Segment
 
 DEFAULT_RECALL = 0.98
+CURVE_K = 10
+"""The k at which the efforts of segments are measured."""
+
+_EFFORT_PER_NEIGHBOUR = 2
 _SCAN_ROWS = 4_096
 _SCAN_SHARE = 0.12
 
@@ -25,15 +29,17 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
     """The strategy for a segment of which `allowed` rows may be found.
 
     A scan costs in proportion to the allowed rows; a walk hardly depends on them until they are few, so below a share
-    of an eighth or some thousand rows the scan wins.
+    of an eighth or some thousand rows the scan wins. Efforts were measured for ten neighbours; each further one widens
+    the walk by two places.
     """
     rows = len(segment)
     if allowed == 0:
         return Strategy("skip", masked=False)
     masked = allowed < rows
-    if exact or segment.index.kind == "flat" or allowed <= max(_SCAN_ROWS, int(_SCAN_SHARE * rows), k):
+    certain = exact or (recall is not None and recall >= 1)
+    if certain or segment.index.kind == "flat" or allowed <= max(_SCAN_ROWS, int(_SCAN_SHARE * rows), k):
         return Strategy("scan", masked)
     effort = segment.effort_for(DEFAULT_RECALL if recall is None else recall)
     if effort is None:
         return Strategy("scan", masked)
-    return Strategy("graph", masked, max(effort, k))
+    return Strategy("graph", masked, effort + _EFFORT_PER_NEIGHBOUR * max(0, k - CURVE_K))

@@ -83,6 +83,12 @@ def test_the_index_itself_widens_a_masked_walk() -> None:
     assert efforts == [64, 64, 64, 64]
 
 
-def test_effort_is_at_least_k() -> None:
-    assert strategy(100_000, k=1_000) == ("graph", 1_000)
-    assert strategy(20_000, rows=100_000, k=1_000, recall=0.99)[1] == 1_000
+def test_effort_grows_with_k() -> None:
+    assert strategy(100_000, k=1) == ("graph", 64)
+    assert strategy(100_000, k=10) == ("graph", 64)
+    assert strategy(100_000, k=100) == ("graph", 64 + 180)
+    assert strategy(20_000, rows=100_000, k=1_000, recall=0.98)[1] == 64 + 1_980
+
+
+def test_certainty_is_a_scan() -> None:
+    assert strategy(100_000, recall=1.0) == ("scan", 0)
