@@ -12,7 +12,7 @@ import pytest
 from quiredb.domain.changes import Change
 from quiredb.domain.commands import Command, PutChunk, Receipt, WriteBatch
 from quiredb.domain.errors import NotFound, QuireError, ReplicaBehind, StorageFull, Unavailable
-from quiredb.repositories.commits import CommitQueue
+from quiredb.repositories.commits import CommitQueue, _Pending
 from quiredb.storage.library_store import Applied
 from tests.unit.engine.rows import library_of
 from tests.unit.repositories.libraries import batch, creation, delete, opened, put, wait_until
@@ -64,6 +64,28 @@ def test_commands_that_wait_share_one_commit() -> None:
             refused.result()
     assert gate.groups == [1, THREADS]
     assert applied == [1, THREADS - 1]
+
+
+def test_more_commands_than_fit_into_one_commit_are_all_answered() -> None:
+    gate, many = Gate(), 70
+    queue = CommitQueue(threading.Lock(), gate.write, lambda changes: None)
+    with ThreadPoolExecutor(many + 1) as pool:
+        futures = [pool.submit(queue.submit, batch(put(0)))]
+        assert gate.entered.wait(30)
+        futures += [pool.submit(queue.submit, batch(put(number))) for number in range(1, many + 1)]
+        wait_until(lambda: len(queue._pending) == many, "all wait")
+        gate.open.set()
+        assert sorted(future.result(30).position for future in futures) == list(range(1, many + 2))
+    assert gate.groups == [1, 64, 6]
+
+
+def test_a_caller_whose_command_is_not_in_the_first_group_goes_on() -> None:
+    gate = Gate()
+    gate.open.set()
+    queue = CommitQueue(threading.Lock(), gate.write, lambda changes: None)
+    queue._pending.extend(_Pending(batch(put(number))) for number in range(130))
+    assert queue.submit(batch(put(999))).position == 131
+    assert gate.groups == [64, 64, 3]
 
 
 def test_a_commit_that_fails_fails_for_its_whole_group() -> None:
