@@ -87,7 +87,7 @@ def test_effort_grows_with_k() -> None:
     assert strategy(100_000, k=1) == ("graph", 64)
     assert strategy(100_000, k=10) == ("graph", 64)
     assert strategy(100_000, k=100) == ("graph", 64 + 180)
-    assert strategy(20_000, rows=100_000, k=1_000, recall=0.98)[1] == 64 + 1_980
+    assert strategy(20_000, rows=100_000, k=1_000)[1] == 64 + 1_980
 
 
 def test_certainty_is_a_scan() -> None:
