@@ -77,13 +77,12 @@ def test_far_clusters_that_no_walk_crosses_are_connected() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_many_copies_of_one_vector_are_no_trap(metric: str) -> None:
-    vectors = clustered(8000, 64, clusters=200, spread=0.7)
-    vectors[2000:6000] = vectors[17]
+    vectors = clustered(6000, 64, clusters=200, spread=0.7)
+    vectors[3000:] = vectors[np.argmin((vectors**2).sum(axis=1))]
     flat = build_flat(vectors, metric)
     graph = build_graph(flat, degree=16, build_effort=48)
-    queries = clustered(100, 64, seed=3, clusters=200, spread=0.7)
-    queries[:20] = vectors[17] + 0.05 * queries[:20]
-    for mask in (None, np.arange(8000) % 2 == 0):
+    queries = clustered(200, 64, seed=3, clusters=200, spread=0.7)
+    for mask in (None, np.arange(6000) % 2 == 0):
         truth = flat.search_batch(queries, 10, mask=mask)[1]
         found = graph.search_batch(queries, 10, effort=64, mask=mask)[1]
         assert (found <= truth[:, -1:] + 1e-12).mean() > 0.97
