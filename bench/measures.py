@@ -116,7 +116,7 @@ def filters(client: Client, data: Dataset, count: int = 200) -> Figures:
 def delete_half(server: Server, client: Client, data: Dataset) -> Figures:
     """Delete every second chunk by filter and wait for the background work."""
     library = client.library(LIBRARY)
-    disk, memory = server.disk_bytes(), library.stats().memory_bytes
+    disk, memory, resident = server.disk_bytes(), library.stats().memory_bytes, sum(server.memory_bytes().values())
     started = time.perf_counter()
     deleted = library.delete_where(F.tags.contains("half-1")).deleted
     seconds = time.perf_counter() - started
@@ -132,6 +132,7 @@ def delete_half(server: Server, client: Client, data: Dataset) -> Figures:
         "seconds until space is back": round(time.perf_counter() - started, 1),
         "disk freed %": round(100 * (1 - server.disk_bytes() / disk)),
         "index memory freed %": round(100 * (1 - sum(after.values()) / sum(memory.values()))),
+        "resident memory of the process MiB": f"{resident >> 20} -> {sum(server.memory_bytes().values()) >> 20}",
         "exact search afterwards": recall(found, truth),
     }
 

@@ -1,5 +1,6 @@
 """From rows of the store to a segment: sort by id, make columns, build and measure the index."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from quiredb.indexes.flat import FlatIndex, build_flat
 from quiredb.indexes.graph_build import build_graph
 
 _CURVE_QUERIES = 200
+_THREADS = max(1, (os.cpu_count() or 1) - 1)
+"""Threads of one build: one processor stays free for searches and writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def _index(flat: FlatIndex, plan: SegmentPlan, progress: Progress) -> VectorInde
             flat,
             degree=plan.parameters["degree"],
             build_effort=plan.parameters["build_effort"],
+            threads=_THREADS,
             progress=progress.report,
             cancelled=progress.cancelled,
         )
