@@ -46,7 +46,7 @@ class Server:
     def _show(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if self._loud.is_set():
+            if self._loud.is_set() and not line.startswith("{"):  # lines in JSON are about our own questions
                 console.print(Text("  " + line.rstrip(), style="dim"))
 
     def wait_until_ready(self, client: Client) -> None:

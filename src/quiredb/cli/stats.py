@@ -23,6 +23,7 @@ def stats(library: str) -> None:
     table = new_table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    numbers.pop("segments", None)  # the index tells them too
     for name, value in _rows(numbers):
         table.add_row(name, Text(value))
     console().print(table)
@@ -38,7 +39,7 @@ def _rows(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         elif isinstance(value, list):
             rows.append((label, _list_in_words(value)))
         else:
-            rows.append((label, _value_in_words(name, value)))
+            rows.append((label, _value_in_words(label, value)))
     return rows
 
 

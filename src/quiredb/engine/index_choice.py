@@ -34,12 +34,12 @@ def explain_choice(spec: IndexSpec, rows: int) -> str:
         case IndexKind.FLAT:
             return "Asked for: every search scans all vectors exactly."
         case IndexKind.GRAPH:
-            return f"Asked for: segments of {GRAPH_ROWS_FORCED} rows or more carry a graph, smaller ones are scanned."
+            return f"Asked for: segments of {GRAPH_ROWS_FORCED:,} rows or more carry a graph, smaller ones are scanned."
         case _ if rows < GRAPH_ROWS_AUTO:
-            return f"Chosen by size: below {GRAPH_ROWS_AUTO} rows an exact scan is as fast as any index."
+            return f"Chosen by size: below {GRAPH_ROWS_AUTO:,} rows an exact scan is as fast as any index."
         case _:
             return (
-                f"Chosen by size: segments of {GRAPH_ROWS_AUTO} rows or more carry a graph, smaller ones are scanned."
+                f"Chosen by size: segments of {GRAPH_ROWS_AUTO:,} rows or more carry a graph, smaller ones are scanned."
             )
 
 
