@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from quiredb.domain.chunk import Chunk
 from quiredb.domain.commands import DeleteChunk, NewChunk, Operation, PutChunk
 from quiredb.domain.filter_parsing import parse_filter
+from quiredb.domain.indexing import JobState
 from quiredb.domain.metadata import ChunkMetadata
 from quiredb.engine.embeddings import as_vector
 from quiredb.engine.searching import Nearest
@@ -135,11 +136,11 @@ def brute_force(query: NDArray[np.float32], chunks: list[Chunk]) -> list[tuple[f
 
 def rebuild_over_and_over(repository: LibraryRepository, library: OpenLibrary, over: Callable[[], bool]) -> int:
     """Seals, merges and rebuilds under the feet of everybody."""
-    rounds = 0
+    rounds, job = 0, repository.housekeeping.rebuild(library)
     while not over():
         seal(library, unwatched(lambda: False))
-        if rounds % 3 == 2:
-            repository.housekeeping.rebuild(library)
+        if repository.jobs.get(job.id).state is JobState.SUCCEEDED:
+            job = repository.housekeeping.rebuild(library)
         rounds += 1
     return rounds
 

@@ -29,7 +29,7 @@ from quiredb.repositories.open_library import OpenLibrary
 from tests.unit.engine.rows import START, vector_bytes
 
 DIMENSION = 4
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 def creation(
