@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import click
 from quiredb_client import Client, ImportReport, NotFound
+from quiredb_client.decoding import is_document
 
 from quiredb.cli.arguments import EmbedderName
 from quiredb.cli.connection import connected, connection_options
@@ -183,6 +184,6 @@ def _write_lines(lines: Iterator[bytes], target: BinaryIO, total: int | None) ->
     with progress_bar("exporting", total) as advance_to:
         for line in lines:
             target.write(line + b"\n")
-            count += 1
+            count += is_document(line)
             advance_to(count)
     return count
