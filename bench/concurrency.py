@@ -26,7 +26,7 @@ class Findings:
 
 
 def run(url: str, seconds: float, writers: int = 8, readers: int = 8) -> dict[str, Any]:
-    """Work on one library for `seconds`; answers counts, which must be 0 for errors, lost writes, torn batches, wrong results."""
+    """Work on one library for `seconds`; of the counts, all but commits and reads must be 0."""
     findings, deadline = Findings(), time.monotonic() + seconds
     with Client(url) as client:
         client.libraries.create(id="shared", dimension=DIMENSION, metric="l2")

@@ -16,7 +16,7 @@ NEIGHBOURS = 10
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """base: float32[n, d]; queries: float32[q, d]; truth: int64[q, 10], the exact nearest rows by cosine; texts of rows."""
+    """base: float32[n, d]; queries: float32[q, d]; truth: int64[q, 10], the exact nearest rows by cosine; texts."""
 
     name: str
     base: NDArray[np.float32]

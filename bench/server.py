@@ -50,7 +50,7 @@ class Server:
         self._end(signal.SIGTERM)
 
     def memory_bytes(self) -> dict[str, int]:
-        """Resident memory: anonymous (the process's own) and file-backed (mapped segments, given back under pressure)."""
+        """Resident memory: anonymous (the process's own) and file-backed (mapped files, given back under pressure)."""
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         fields = dict(line.split(":", 1) for line in status.splitlines())

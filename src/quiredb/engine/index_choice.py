@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.library import IndexKind, IndexSpec
 
-GRAPH_ROWS_AUTO = 10_000
+GRAPH_ROWS_AUTO = 16_384
 GRAPH_ROWS_FORCED = 1_000
-_PARAMETERS = {"degree": (8, 64, 32), "build_effort": (16, 512, 128)}
+_PARAMETERS = {"degree": (8, 64, 32), "build_effort": (16, 512, 100)}
 
 
 @dataclass(frozen=True, slots=True)

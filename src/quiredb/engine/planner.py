@@ -9,8 +9,8 @@ CURVE_K = 10
 """The k at which the efforts of segments are measured."""
 
 _EFFORT_PER_NEIGHBOUR = 2
-_SCAN_ROWS = 4_096
-_SCAN_SHARE = 0.12
+_SCAN_ROWS = 16_384
+_SCAN_SHARE = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Strategy:
 def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None, *, exact: bool) -> Strategy:
     """The strategy for a segment of which `allowed` rows may be found.
 
-    A scan costs in proportion to the allowed rows; a walk hardly depends on them until they are few, so below a share
-    of an eighth or some thousand rows the scan wins. Efforts were measured for ten neighbours; each further one widens
+    A scan costs in proportion to the allowed rows; a walk must pass through the others too, so a masked scan wins up to
+    some thousand rows, or a small share of the segment. Efforts were measured for ten neighbours; each further one widens
     the walk by two places.
     """
     rows = len(segment)
@@ -37,7 +37,8 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
         return Strategy("skip", masked=False)
     masked = allowed < rows
     certain = exact or (recall is not None and recall >= 1)
-    if certain or segment.index.kind == "flat" or allowed <= max(_SCAN_ROWS, int(_SCAN_SHARE * rows), k):
+    few = allowed <= k or (masked and allowed <= max(_SCAN_ROWS, int(_SCAN_SHARE * rows)))
+    if certain or few or segment.index.kind == "flat":
         return Strategy("scan", masked)
     effort = segment.effort_for(DEFAULT_RECALL if recall is None else recall)
     if effort is None:

@@ -72,14 +72,19 @@ def test_a_recall_that_was_never_reached_is_scanned() -> None:
 
 
 def test_few_allowed_rows_are_scanned() -> None:
-    assert strategy(4_096) == ("masked-scan", 0)
-    assert strategy(12_000) == ("masked-scan", 0)
-    assert strategy(12_001)[0] == "masked-graph"
-    assert strategy(4_096, rows=4_096) == ("scan", 0)
+    assert strategy(16_384) == ("masked-scan", 0)
+    assert strategy(16_385)[0] == "masked-graph"
+    assert strategy(60_000, rows=1_000_000) == ("masked-scan", 0)
+    assert strategy(60_001, rows=1_000_000)[0] == "masked-graph"
+    assert strategy(10, k=10, rows=10) == ("scan", 0)
+
+
+def test_a_graph_serves_a_small_segment_that_is_searched_whole() -> None:
+    assert strategy(4_096, rows=4_096)[0] == "graph"
 
 
 def test_the_index_itself_widens_a_masked_walk() -> None:
-    efforts = [strategy(allowed)[1] for allowed in (100_000, 50_000, 25_000, 12_500)]
+    efforts = [strategy(allowed)[1] for allowed in (100_000, 50_000, 25_000, 17_000)]
     assert efforts == [64, 64, 64, 64]
 
 
