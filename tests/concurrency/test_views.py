@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from quiredb.domain.chunk import Chunk
@@ -29,6 +31,7 @@ from tests.unit.repositories.libraries import DIMENSION, batch, creation, opened
 WRITERS, READERS = 4, 4
 BATCHES = 30
 BATCH_SIZE = 9
+GLANCES = 300
 SLOTS = 8
 """Each writer has so many tags; it writes a tag's whole batch, and removes or replaces it later."""
 
@@ -96,11 +99,18 @@ class Reader:
             view = self.library.view()
             assert view.position >= last, "went back in time"
             last = view.position
+            self.glance()
             self.read(view)
             if self.reads % 7 == 0:
                 self.kept = [view, *self.kept[:2]]
         for view in self.kept:
             self.read(view)
+
+    def glance(self) -> None:
+        """Many views, each looked at briefly: one with the births of a commit but not its deaths would be too large."""
+        for _ in range(GLANCES):
+            view = self.library.view()
+            assert allowed_rows(view, None, self.library.texts).count == view.library.chunk_count, "half a commit"
 
     def read(self, view: View) -> None:
         chunks = self.stored(view)
@@ -145,6 +155,16 @@ def rebuild_over_and_over(repository: LibraryRepository, library: OpenLibrary, o
     return rounds
 
 
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads take turns far more often than usual, so that they meet in the middle of things."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching_often")
 def test_readers_and_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
     with opened(tmp_path) as repository:
         library, _ = repository.create(creation())
