@@ -29,8 +29,8 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
     """The strategy for a segment of which `allowed` rows may be found.
 
     A scan costs in proportion to the allowed rows; a walk must pass through the others too, so a masked scan wins up to
-    some thousand rows, or a small share of the segment. Efforts were measured for ten neighbours; each further one widens
-    the walk by two places.
+    some thousand rows, or a small share of the segment. Efforts were measured for ten neighbours; each further one
+    widens the walk by two places.
     """
     rows = len(segment)
     if allowed == 0:

@@ -10,7 +10,16 @@ from quiredb.engine.documents import DocumentTable
 from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.open_library import OpenLibrary
-from quiredb.repositories.segments import Stopping, damaged_segments, merge, rebuild, seal, unwatched, watched
+from quiredb.repositories.segments import (
+    Stopping,
+    damaged_segments,
+    merge,
+    rebuild,
+    seal,
+    serve_from_store,
+    unwatched,
+    watched,
+)
 from quiredb.repositories.workers import Worker
 
 _log = logging.getLogger(__name__)
@@ -157,6 +166,7 @@ class Housekeeping:
         damaged = damaged_segments(library, stopping)
         if damaged:
             _log.warning("library %s: segments are damaged and are rebuilt: %s", library.id, ", ".join(damaged))
+            serve_from_store(library, damaged)
         library.damaged |= damaged
 
     def _next_merge(self, library: OpenLibrary) -> MergeRange | None:

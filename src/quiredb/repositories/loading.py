@@ -39,7 +39,7 @@ def load_collection(store: LibraryStore) -> Loaded:
             segments.append(open_recorded_segment(store, record))
         except (DataDamaged, FormatUnsupported) as error:
             _log.warning("segment %s cannot be used and is rebuilt: %s", record.name, error.detail)
-            segments.append(_in_memory(store, library, record))
+            segments.append(segment_from_store(store, library, record))
             damaged.append(record.name)
     fresh = FreshBuffer(library.dimension)
     for batch in store.live_chunk_rows(store.sealed_row(), None, library.position):
@@ -66,7 +66,7 @@ def open_recorded_segment(store: LibraryStore, record: SegmentRecord) -> Segment
     return segment
 
 
-def _in_memory(store: LibraryStore, library: Library, record: SegmentRecord) -> Segment:
+def segment_from_store(store: LibraryStore, library: Library, record: SegmentRecord) -> Segment:
     """The rows of a lost segment, scanned exactly until its file is built again."""
     span = RowRange(record.low_row, record.high_row, library.position)
     rows = store.live_chunk_rows(span.low, span.high, span.position)

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported
@@ -13,7 +13,7 @@ from quiredb.engine.index_choice import plan_segment
 from quiredb.engine.merging import SEGMENT_ROWS_MAX, MergeRange
 from quiredb.engine.searching import metric_name
 from quiredb.engine.view import merged_contents
-from quiredb.repositories.loading import open_recorded_segment
+from quiredb.repositories.loading import open_recorded_segment, segment_from_store
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.storage.segment_file import open_segment, write_segment
 from quiredb.storage.segments import SegmentRecord
@@ -63,6 +63,16 @@ def damaged_segments(library: OpenLibrary, stopping: Callable[[], bool]) -> set[
     """Read every byte of the segment files; the names of those whose checksums do not hold."""
     names = [record.name for record in library.store.segments()]
     return {name for name in names if not (stopping() or _is_whole(library, name))}
+
+
+def serve_from_store(library: OpenLibrary, names: Collection[str]) -> None:
+    """Put the rows of damaged segments in their place, scanned exactly, until their files are built again."""
+    view = library.view()
+    for record in library.store.segments():
+        if record.name in names:
+            segment = segment_from_store(library.store, view.library, record)
+            with library.exclusively():
+                library.collection.replace_segments([record.name], segment)
 
 
 def _all_whole(library: OpenLibrary, names: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from quiredb.domain.commands import Expectation, IdempotencyToken
 from quiredb.domain.errors import DataDamaged, FolderInUse, IdempotencyKeyReused, NotFound, PreconditionFailed
 from quiredb.domain.library import IndexKind
 from quiredb.repositories.libraries import LibraryRepository
+from quiredb.repositories.segments import damaged_segments, serve_from_store
 from tests.unit.repositories.libraries import (
     assert_finds,
     batch,
@@ -121,6 +122,19 @@ def test_a_flipped_byte_in_an_array_is_found_and_the_segment_rebuilt(tmp_path: P
         settle(repository, library)
         assert segment_file(tmp_path).name != old
         assert_finds(library, EXPECTED)
+
+
+def test_a_damaged_segment_is_taken_out_of_service_before_it_is_rebuilt(tmp_path: Path) -> None:
+    make(tmp_path, IndexKind.GRAPH)
+    name = segment_file(tmp_path).name
+    flip(lambda size: size // 2)(segment_file(tmp_path))
+    repository = LibraryRepository.open(tmp_path)
+    library = repository.get("library")
+    serve_from_store(library, damaged_segments(library, lambda: False))
+    (part,) = library.view().segments
+    assert (part.segment.name, part.segment.file_bytes, part.segment.index.kind) == (name, 0, "flat")
+    assert_finds(library, EXPECTED)
+    repository.close()
 
 
 def test_sound_segments_are_not_rebuilt(tmp_path: Path) -> None:
