@@ -23,7 +23,7 @@ def stats(library: str) -> None:
     table = new_table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    numbers.pop("segments", None)  # the index tells them too
+    numbers.get("index", {}).pop("segments", None)  # they stand beside it too
     for name, value in _rows(numbers):
         table.add_row(name, Text(value))
     console().print(table)

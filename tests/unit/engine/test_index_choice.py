@@ -32,7 +32,7 @@ def test_kind_by_size(kind: IndexKind, rows: int, expected: str) -> None:
 
 def test_parameters_fill_up_with_defaults() -> None:
     plan = plan_segment(IndexSpec(IndexKind.GRAPH, {"degree": 16}), 5_000)
-    assert plan.parameters == {"degree": 16, "build_effort": 128}
+    assert plan.parameters == {"degree": 16, "build_effort": 100}
 
 
 @pytest.mark.parametrize(
