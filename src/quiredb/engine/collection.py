@@ -108,10 +108,6 @@ class Collection:
         self._documents, self._documents_since = table, None
         self.republish()
 
-    def has_dead(self) -> bool:
-        """Whether any row is dead and not yet gone."""
-        return self.view.fresh.dead is not None or any(part.dead_count for part in self._parts)
-
     def sizes(self) -> list[SegmentSize]:
         """Rows and dead rows of each segment, oldest first."""
         return [SegmentSize(len(part.segment), part.dead_count) for part in self._parts]

@@ -2,8 +2,11 @@
 
 import logging
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from quiredb.domain.changes import Change
 from quiredb.domain.errors import JobCancelled, QuireError
 from quiredb.domain.indexing import Job, JobState
 from quiredb.engine.documents import DocumentTable
@@ -26,6 +29,7 @@ _log = logging.getLogger(__name__)
 _PURGE_ROWS = 500
 _REPACK_ROWS = 1_000
 _RELEASE_PAGES = 512
+_RECLAIM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,10 @@ class Housekeeping:
         """Bugs that background work ran into."""
         return [error for error in (self._quick.failed, self._slow.failed) if error]
 
-    def changed(self, library: OpenLibrary) -> None:
-        """A commit was applied."""
-        if len(library.view().fresh) >= SEAL_ROWS or library.collection.has_dead():
+    def changed(self, library: OpenLibrary, changes: Sequence[Change]) -> None:
+        """Commits were applied."""
+        died = any(change.chunks_died or change.documents_died for change in changes)
+        if died or len(library.view().fresh) >= SEAL_ROWS:
             self._quick.wake(library)
 
     def opened(self, library: OpenLibrary) -> None:
@@ -107,7 +112,12 @@ class Housekeeping:
         return self._reclaim(library, stopping)
 
     def _reclaim(self, library: OpenLibrary, stopping: Stopping) -> bool:
-        """Purge dead rows that no reader sees, pack half-empty pages, give free pages back."""
+        """Purge dead rows that no reader sees, pack half-empty pages, give free pages back. True while there is more.
+
+        At most once a second, so that a library that is updated all the time is not swept after every commit.
+        """
+        if time.monotonic() - library.reclaimed_at < _RECLAIM_SECONDS:
+            return True
         purged = _PURGE_ROWS
         while purged == _PURGE_ROWS and not stopping():
             with library.exclusively():
@@ -119,7 +129,8 @@ class Housekeeping:
         more = True
         while more and not stopping():
             with library.exclusively():
-                more = library.store.release_pages(_RELEASE_PAGES)
+                more = library.store.free_bytes() > 0 and library.store.release_pages(_RELEASE_PAGES)
+        library.reclaimed_at = time.monotonic()
         return library.store.has_dead_versions()
 
     def _build(self, task: _Build) -> bool:

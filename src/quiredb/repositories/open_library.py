@@ -1,5 +1,6 @@
 """A library that is open: its store, its collection, its write path."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +30,7 @@ class OpenLibrary:
         store: LibraryStore,
         collection: Collection,
         damaged: Iterable[str],
-        changed: Callable[["OpenLibrary"], None],
+        changed: Callable[["OpenLibrary", Sequence[Change]], None],
     ) -> None:
         self.store = store
         self.collection = collection
@@ -38,6 +39,7 @@ class OpenLibrary:
         self.closed = threading.Event()
         self.measured_recall: float | None = None
         self.building: float | None = None
+        self.reclaimed_at = -math.inf
         self.damaged = set(damaged)
         self._changed = changed
         self._published = threading.Condition()
@@ -91,4 +93,4 @@ class OpenLibrary:
         self.collection.apply(changes)
         with self._published:
             self._published.notify_all()
-        self._changed(self)
+        self._changed(self, changes)
