@@ -16,6 +16,7 @@ from typing import Any
 import click
 import uvicorn
 
+from quiredb.cli.allocator import return_memory_early
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
@@ -51,6 +52,7 @@ def serve(
     settings = _settings(data=data, host=host, port=port, embedders=embedders, allow_open=allow_open or None)
     _refuse_strangers(settings)
     _log(log_level)
+    return_memory_early()
     with _listening(settings) as listener:
         click.echo(f"opening the data folder {settings.data}")
         try:

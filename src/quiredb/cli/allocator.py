@@ -1,0 +1,22 @@
+"""How the server's process takes memory from the system and gives it back."""
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGE_BYTES = 256 * 1024
+_TRIM_BYTES = 1024 * 1024
+
+
+def return_memory_early() -> bool:
+    """Tell glibc to give large blocks back as soon as they are freed; True where that could be said.
+
+    Left to itself, glibc raises its threshold for separate mappings up to 32 MiB once a block of that size was freed.
+    The arrays of a build then come from the heap, and their memory stays with the process when the build is over.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES) and mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES))
