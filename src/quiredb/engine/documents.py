@@ -28,8 +28,12 @@ class DocumentsView:
     key_bound: int
 
     def satisfying(self, condition: Condition) -> Mask:
-        """By document key (bool[key_bound]): whether its newest version satisfies the condition."""
-        by_key = np.zeros(self.key_bound, np.bool_)
+        """By document key: whether its newest version satisfies the condition; bool[key_bound + 1].
+
+        The last place is False: it stands for greater keys, of documents that died before the table was built and
+        whose dead chunks may still stand in a segment.
+        """
+        by_key = np.zeros(self.key_bound + 1, np.bool_)
         start = 0
         for block in self.pages.blocks():
             by_key[self.keys[start : start + block.count]] = condition_mask(condition, block)

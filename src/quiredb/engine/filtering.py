@@ -22,7 +22,7 @@ Texts: TypeAlias = Callable[[list[int]], Iterable[tuple[int, str]]]
 """Reads the texts of rows from the store: row numbers in, (row, text) out in any order."""
 
 DocumentMask: TypeAlias = Callable[[Condition], Mask]
-"""For a condition on a document: which document keys satisfy it, as a mask by key."""
+"""For a condition on a document: which document keys satisfy it, as a mask by key; its last place is for all beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def matching_rows(filter_: Filter, target: FilterTarget, within: Mask) -> Mask:
         case Condition() if filter_.field == TEXT:
             return _matching_texts(filter_, target, within)
         case Condition() if filter_.field.scope is Scope.DOCUMENT:
-            return within & target.documents(filter_)[target.document_keys]
+            return within & target.documents(filter_).take(target.document_keys, mode="clip")
         case Condition():
             return within & condition_mask(filter_, target.block)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from quiredb.domain.commands import Expectation, IdempotencyToken
+from quiredb.domain.commands import DeleteDocument, Expectation, IdempotencyToken
 from quiredb.domain.errors import DataDamaged, FolderInUse, IdempotencyKeyReused, NotFound, PreconditionFailed
+from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.library import IndexKind
+from quiredb.engine.view import allowed_rows
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.segments import damaged_segments, serve_from_store
 from tests.unit.repositories.libraries import (
@@ -79,6 +81,24 @@ def test_a_restart_finds_everything_equal(tmp_path: Path) -> None:
         assert_finds(library, EXPECTED)
     with opened(tmp_path) as repository:
         assert_finds(repository.get("library"), EXPECTED)
+
+
+def test_conditions_on_documents_pass_over_rows_whose_document_is_forgotten(tmp_path: Path) -> None:
+    """After a restart the newest document is not known any more, but a segment still holds its dead chunk."""
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        library.submit(batch(put(1, "kept"), put(2, "last")))
+        job = repository.housekeeping.rebuild(library)
+        wait_until(lambda: repository.jobs.get(job.id).done == job.total, "the rebuild ends")
+        library.submit(batch(DeleteDocument("last")))
+    with opened(tmp_path) as repository:
+        library = repository.get("library")
+        for condition, count in (({"doc.id": "kept"}, 1), ({"doc.id": {"ne": "kept"}}, 0)):
+            assert allowed_rows(library.view(), parse_filter(condition), library.texts).count == count
+        library.submit(batch(DeleteDocument("kept")))
+    with opened(tmp_path) as repository:
+        library = repository.get("library")
+        assert allowed_rows(library.view(), parse_filter({"doc.id": "kept"}), library.texts).count == 0
 
 
 @pytest.mark.parametrize("kind", [IndexKind.GRAPH, IndexKind.FLAT])
