@@ -22,6 +22,9 @@ _CHECKPOINT_BUSY_MILLISECONDS = 20
 
 _DEAD_CHUNKS = "SELECT row FROM chunks WHERE died <= ? ORDER BY died LIMIT ?"
 _DEAD_DOCUMENTS = "SELECT row FROM documents WHERE died <= ? ORDER BY died LIMIT ?"
+_FORGET_UNSEALED = """
+DELETE FROM graves WHERE row > (SELECT coalesce(max(high_row), 0) FROM segments) AND died <= ?
+"""
 _COUNT_PURGED = """
 INSERT INTO slices (slice, purged) VALUES (?, ?) ON CONFLICT DO UPDATE SET purged = purged + excluded.purged
 """
@@ -58,12 +61,11 @@ class Housekeeping:
     def purge(self, horizon: int, limit: int) -> int:
         """Delete up to `limit` chunk and document versions that died at or before `horizon`; returns how many.
 
-        No view older than `horizon` may be held. The graves stay: a segment file may still hold those rows.
+        No view older than `horizon` may be held. Graves of sealed rows stay: a segment file may still hold those rows.
+        Of rows that no segment covers they go: one that is being built holds its view, so it knows these deaths.
         """
         with self._writer.transaction() as connection:
-            chunk_rows = _dead(
-                connection, "SELECT row FROM chunks WHERE died <= ? ORDER BY died LIMIT ?", horizon, limit
-            )
+            chunk_rows = _dead(connection, _DEAD_CHUNKS, horizon, limit)
             if chunk_rows:
                 wanted = row_array(chunk_rows)
                 connection.execute("DELETE FROM chunks WHERE row IN (SELECT value FROM carray(?))", (wanted,))
@@ -79,6 +81,7 @@ class Housekeeping:
                 connection.execute(
                     "DELETE FROM documents WHERE row IN (SELECT value FROM carray(?))", (row_array(document_rows),)
                 )
+            connection.execute(_FORGET_UNSEALED, (horizon,))
         return len(chunk_rows) + len(document_rows)
 
     def repack(self, budget_rows: int) -> bool:

@@ -41,14 +41,26 @@ def test_segments_that_share_rows_are_refused_whole(store: LibraryStore) -> None
     assert store.segments() == [record("one", 0, 3, 0)]
 
 
-def test_graves_stay_when_rows_are_purged(store: LibraryStore) -> None:
+def test_graves_of_sealed_rows_stay_when_rows_are_purged(store: LibraryStore) -> None:
     write(store, put("a"), put("b"))
+    store.swap_segments([], [record("one", 0, 2, 1)])
     write(store, DeleteChunk("a"))
     assert store.has_dead_versions()
     while store.purge(2, 10):
         pass
     assert not store.has_dead_versions()
     assert store.dead_rows() == [(1, 2)]
+
+
+def test_graves_of_rows_in_no_segment_go_once_no_view_sees_them(store: LibraryStore) -> None:
+    """A chunk that is written all the time leaves no trace; a segment in the making holds a view, and so the horizon."""
+    write(store, put("a"), put("b"))
+    write(store, put("a"))
+    write(store, DeleteChunk("b"))
+    store.purge(2, 10)
+    assert store.dead_rows() == [(2, 3)]
+    store.purge(3, 10)
+    assert store.dead_rows() == []
 
 
 def test_unlisted_files_are_removed_and_listed_ones_stay(store: LibraryStore) -> None:
