@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from quiredb.engine.segment import Segment
 
-DEFAULT_RECALL = 0.98
+DEFAULT_RECALL = 0.99
 CURVE_K = 10
 """The k at which the efforts of segments are measured."""
 
@@ -30,7 +30,8 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
 
     A scan costs in proportion to the allowed rows; a walk must pass through the others too, so a masked scan wins up to
     some thousand rows, or a small share of the segment. Efforts were measured for ten neighbours; each further one
-    widens the walk by two places.
+    widens the walk by two places. A recall that no effort was measured to reach is promised by a scan only; a search that
+    asked for none takes the largest effort instead.
     """
     rows = len(segment)
     if allowed == 0:
@@ -41,6 +42,8 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
     if certain or few or segment.index.kind == "flat":
         return Strategy("scan", masked)
     effort = segment.effort_for(DEFAULT_RECALL if recall is None else recall)
+    if effort is None and recall is None:
+        effort = segment.largest_effort()
     if effort is None:
         return Strategy("scan", masked)
     return Strategy("graph", masked, effort + _EFFORT_PER_NEIGHBOUR * max(0, k - CURVE_K))

@@ -125,6 +125,10 @@ class Segment:
         reached = [point.effort for point in self.header.curve if point.recall >= recall]
         return min(reached, default=None)
 
+    def largest_effort(self) -> int | None:
+        """The largest effort that was measured; None when there is nothing to choose."""
+        return max((point.effort for point in self.header.curve), default=None)
+
 
 def segment_arrays(
     rows: NDArray[np.int64],

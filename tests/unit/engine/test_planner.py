@@ -30,6 +30,7 @@ class Sized:
         return self.rows
 
     effort_for = Segment.effort_for
+    largest_effort = Segment.largest_effort
 
 
 def strategy(
@@ -62,8 +63,14 @@ def test_flat_segments_are_scanned() -> None:
 
 @pytest.mark.parametrize(("recall", "effort"), [(0.5, 10), (0.8, 10), (0.95, 64), (0.96, 64), (0.97, 128), (None, 128)])
 def test_the_cheapest_effort_that_was_measured_to_reach_the_recall(recall: float | None, effort: int) -> None:
-    assert DEFAULT_RECALL == 0.98
+    assert DEFAULT_RECALL == 0.99
     assert strategy(100_000, recall=recall) == ("graph", effort)
+
+
+def test_without_a_wish_a_walk_does_its_best() -> None:
+    curve = (EffortPoint(64, 0.8, 1e-4), EffortPoint(128, 0.9, 2e-4))
+    assert strategy(100_000, recall=None, curve=curve) == ("graph", 128)
+    assert strategy(100_000, recall=0.95, curve=curve) == ("scan", 0)
 
 
 def test_a_recall_that_was_never_reached_is_scanned() -> None:
