@@ -30,8 +30,8 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
 
     A scan costs in proportion to the allowed rows; a walk must pass through the others too, so a masked scan wins up to
     some thousand rows, or a small share of the segment. Efforts were measured for ten neighbours; each further one
-    widens the walk by two places. A recall that no effort was measured to reach is promised by a scan only; a search that
-    asked for none takes the largest effort instead.
+    widens the walk by two places. A recall that no effort was measured to reach is promised by a scan only; a search
+    that asked for none takes the largest effort instead.
     """
     rows = len(segment)
     if allowed == 0:
