@@ -85,11 +85,15 @@ BatchDraft: TypeAlias = PutChunkDraft | DeleteChunkDraft
 
 @dataclass(frozen=True, slots=True)
 class ImportItem:
-    """One line of an import: a document with chunks, a chunk with its document's id, or what is wrong with the line."""
+    """One line of an import: a document with chunks, a chunk with its document's id, or what is wrong with the line.
+
+    `size` is its length in bytes; `digest` tells it apart from every other line.
+    """
 
     line: int
     content: DocumentDraft | PutChunkDraft | Violation
-    bytes: int
+    size: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ from quiredb.domain.chunk import Chunk
 from quiredb.domain.commands import IdempotencyToken, NewChunk, Operation, PutChunk, PutDocument, WriteBatch
 from quiredb.domain.document import Document
 from quiredb.domain.drafts import ChunkDraft, DocumentDraft, ImportFault, ImportItem, ImportReport, PutChunkDraft
-from quiredb.domain.errors import EmbeddingFailed, QuireError, StorageFailed, Unavailable, ValidationFailed, Violation
+from quiredb.domain.errors import (
+    EmbeddingFailed,
+    IdempotencyKeyReused,
+    QuireError,
+    StorageFailed,
+    Unavailable,
+    ValidationFailed,
+    Violation,
+)
 from quiredb.domain.identifiers import check_identifier, new_identifier
 from quiredb.domain.library import Library
 from quiredb.domain.limits import ERRORS_REPORTED_MAX
@@ -21,7 +29,7 @@ from quiredb.repositories.open_library import OpenLibrary
 _BATCH_CHUNKS = 1_000
 _BATCH_BYTES = 8 * 1024 * 1024
 _PAGE = 500
-_NOT_THE_LINES_FAULT = (EmbeddingFailed, StorageFailed, Unavailable)
+_NOT_THE_LINES_FAULT = (EmbeddingFailed, IdempotencyKeyReused, StorageFailed, Unavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class TransferService:
 
         A bad line is counted and named; with `abort_on_error` nothing after it is written. A failing disk or embedder
         ends the import with its error: what was committed stays. With an idempotency token, batches that an earlier
-        attempt committed are not written again.
+        attempt committed are not written again; one whose lines have changed since is `IdempotencyKeyReused`.
         """
         library = self._repository.get(library_id)
         run = _Import(library, self._completion, idempotency, _Tally(position=library.view().position))
@@ -93,7 +101,7 @@ def _batches(items: Iterator[ImportItem]) -> Iterator[list[ImportItem]]:
     for item in items:
         batch.append(item)
         chunks += _chunk_count(item)
-        size += item.bytes
+        size += item.size
         if chunks >= _BATCH_CHUNKS or size >= _BATCH_BYTES:
             yield batch
             batch, chunks, size = [], 0, 0
@@ -216,9 +224,8 @@ def _part_token(token: IdempotencyToken | None, part: str, items: Sequence[Impor
         return None
     digest = hashlib.blake2b(digest_size=16)
     for item in items:
-        for draft in _drafts(item):
-            digest.update(f"{item.line} {draft.id} {draft.text}".encode())
-            digest.update(draft.embedding or b"")
+        digest.update(f"{item.line} ".encode())
+        digest.update(item.digest)
     return IdempotencyToken(f"{token.key} {part}", digest.hexdigest(), brief=True)
 
 

@@ -179,3 +179,16 @@ def test_a_repeated_import_with_a_key_is_written_once(client: httpx.Client, libr
     position = client.get(library).json()["position"]
     again = _import(client, library, content, **{"idempotency-key": "import-1"})
     assert (again["chunks"], client.get(library).json()["position"]) == (first["chunks"], position)
+
+
+@pytest.mark.parametrize(
+    "change", [{"metadata": {"page": 2}}, {"document_id": "other"}, {"position": 7}, {"text": "other"}], ids=str
+)
+def test_a_key_does_not_swallow_a_changed_import(client: httpx.Client, library: str, change: dict[str, object]) -> None:
+    first = _lines(_chunk("c", document_id="d"), _chunk("e", document_id="d"))
+    _import(client, library, first, **{"idempotency-key": "import-1"})
+    before = client.get(f"{library}/export").content
+    changed = _lines(_chunk("c", document_id="d"), {**_chunk("e", document_id="d"), **change})
+    headers = {**NDJSON, "idempotency-key": "import-1"}
+    problem_of(client.post(f"{library}/import", content=changed, headers=headers), 422, "idempotency-key-reused")
+    assert client.get(f"{library}/export").content == before

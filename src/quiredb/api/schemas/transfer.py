@@ -1,5 +1,6 @@
 """Lines of imports and exports, and the report of an import."""
 
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -65,7 +66,7 @@ class ImportAnswer(TypedDict):
 
 def import_item(line_number: int, raw: bytes) -> ImportItem:
     """What one line asks for, or what is wrong with it."""
-    return ImportItem(line_number, _content(raw), len(raw))
+    return ImportItem(line_number, _content(raw), len(raw), blake2b(raw, digest_size=16).digest())
 
 
 def _content(raw: bytes) -> DocumentDraft | PutChunkDraft | Violation:
