@@ -13,7 +13,7 @@ from quiredb.domain.commands import (
 )
 from quiredb.domain.document import Document
 from quiredb.domain.drafts import DocumentDraft
-from quiredb.domain.errors import NotFound, ValidationFailed
+from quiredb.domain.errors import Conflict, NotFound, PreconditionFailed, ValidationFailed
 from quiredb.domain.identifiers import check_identifier, new_identifier
 from quiredb.domain.library import Library
 from quiredb.domain.limits import CHUNKS_PER_DOCUMENT_MAX
@@ -61,8 +61,11 @@ class DocumentService:
         return library.submit(WriteBatch((operation,), now(), idempotency))
 
     def create(self, library_id: str, draft: DocumentDraft, idempotency: IdempotencyToken | None = None) -> Receipt:
-        """Make a new document; an id that is taken is a failed precondition."""
-        return self.put(library_id, draft, Expectation(absent=True), idempotency)
+        """Make a new document; a taken id is a `Conflict`."""
+        try:
+            return self.put(library_id, draft, Expectation(absent=True), idempotency)
+        except PreconditionFailed as error:
+            raise Conflict(f"{error.detail} Use PUT to replace it.") from error
 
     def patch(
         self,

@@ -43,9 +43,9 @@ def test_ids_are_made_when_none_are_given(client: httpx.Client, library: str) ->
 
 
 def test_creating_what_exists(client: httpx.Client, guide: str) -> None:
-    problem_of(client.post(f"{guide}/documents", json={"id": "guide"}), 412, "precondition-failed")
+    problem_of(client.post(f"{guide}/documents", json={"id": "guide"}), 409, "conflict")
     response = client.post(f"{guide}/documents/guide/chunks", json={"id": "g0", "text": "t", "embedding": [1, 2, 3]})
-    problem_of(response, 412, "precondition-failed")
+    problem_of(response, 409, "conflict")
 
 
 def test_patching_metadata_keeps_the_chunks(client: httpx.Client, guide: str) -> None:

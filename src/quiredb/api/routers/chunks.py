@@ -39,7 +39,7 @@ from quiredb.api.schemas.chunks import (
 )
 from quiredb.api.schemas.search import VectorEncoding
 from quiredb.domain.chunk import Chunk
-from quiredb.domain.commands import Expectation, Receipt
+from quiredb.domain.commands import Receipt
 from quiredb.domain.drafts import ChunkDraft
 from quiredb.domain.reading import Read
 
@@ -92,7 +92,7 @@ def create_chunk(
     idempotency: IdempotencyDependency,
 ) -> JsonAnswer:
     """Adds a chunk, at the end or at `position`; without `id` the server makes one."""
-    receipt = services.chunks.put(library, document, body.to_domain(), Expectation(absent=True), idempotency)
+    receipt = services.chunks.create(library, document, body.to_domain(), idempotency)
     return _written(receipt, location=f"/v1/libraries/{library}/documents/{document}/chunks/")
 
 
