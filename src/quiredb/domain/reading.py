@@ -25,10 +25,14 @@ class Page(Generic[Resource]):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many chunks match, or matched when they were deleted, at `position`."""
+    """How many chunks match, or matched when they were deleted, at `position`.
+
+    `replayed` when an idempotency key brought back an earlier deletion.
+    """
 
     count: int
     position: int
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

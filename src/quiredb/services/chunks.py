@@ -15,7 +15,7 @@ from quiredb.domain.commands import (
     WriteBatch,
 )
 from quiredb.domain.drafts import BatchDraft, ChunkDraft, PutChunkDraft
-from quiredb.domain.errors import NotFound, ValidationFailed
+from quiredb.domain.errors import Conflict, NotFound, PreconditionFailed, ValidationFailed
 from quiredb.domain.filters import Filter
 from quiredb.domain.limits import BATCH_OPERATIONS_MAX
 from quiredb.domain.reading import Counted, Page, Read
@@ -70,6 +70,15 @@ class ChunkService:
         library = self._repository.get(library_id)
         (chunk,) = self._completion.chunks(library.view().library, (draft,), ("",))
         return library.submit(WriteBatch((PutChunk(document_id, chunk, expected),), now(), idempotency))
+
+    def create(
+        self, library_id: str, document_id: str, draft: ChunkDraft, idempotency: IdempotencyToken | None = None
+    ) -> Receipt:
+        """Add a chunk to a document that exists; a taken id is a `Conflict`."""
+        try:
+            return self.put(library_id, document_id, draft, Expectation(absent=True), idempotency)
+        except PreconditionFailed as error:
+            raise Conflict(f"{error.detail} Use PUT to replace it.") from error
 
     def patch(
         self,
@@ -126,7 +135,7 @@ class ChunkService:
             return Counted(allowed.count, view.position)
         matching = self._versions(library, view, rows_of(view, allowed).tolist())
         receipt = library.submit(WriteBatch((DeleteUnchanged(matching),), now(), idempotency))
-        return Counted(receipt.outcomes[0].removed, receipt.position)
+        return Counted(receipt.outcomes[0].removed, receipt.position, receipt.replayed)
 
     def _versions(self, library: OpenLibrary, view: View, rows: Sequence[int]) -> tuple[tuple[str, int], ...]:
         """(id, version) of rows that `view` sees; the view is held so that they are not purged."""

@@ -30,6 +30,7 @@ def test_the_same_request_brings_back_the_first_answer(
     again = client.post(guide + path, json=body, headers=headers)
     assert (again.status_code, again.json()) == (first.status_code, first.json())
     assert again.headers.get("location") == first.headers.get("location")
+    assert again.headers["idempotency-replayed"] == "true"
     assert client.get(guide).json()["position"] == 3
 
 

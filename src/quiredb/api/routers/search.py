@@ -157,4 +157,4 @@ def delete_chunks(
         "deleted": 0 if body.dry_run else counted.count,
         "position": counted.position,
     }
-    return answer(content, position=counted.position)
+    return answer(content, position=counted.position, replayed=counted.replayed)
