@@ -124,7 +124,8 @@ def _decode_slowly(raw: bytes, error: orjson.JSONDecodeError) -> Any:
 
 def _malformed(error: json.JSONDecodeError) -> MalformedJson:
     reason = error.msg.split(":")[0]
-    return MalformedJson(f"The body is not JSON in UTF-8: {reason}, at line {error.lineno} column {error.colno}.")
+    place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno} column {error.colno}"
+    return MalformedJson(f"This is not JSON in UTF-8: {reason}, at {place}.")
 
 
 def _refuse_constant(name: str) -> NoReturn:
