@@ -21,7 +21,7 @@ from quiredb.engine.index_choice import SegmentPlan
 from quiredb.engine.searching import Nearest, matching_in_id_order, metric_name, search_view
 from quiredb.engine.segment import SegmentHeader, open_segment_arrays
 from quiredb.engine.view import View, allowed_rows, merged_contents, rows_of
-from tests.unit.engine.twin import DIMENSION, Twin
+from tests.unit.engine.twin import DIMENSION, NEVER, Twin
 
 QUIET = Progress(report=lambda _: None, cancelled=lambda: False)
 GRAPH = SegmentPlan("graph", {"degree": 8, "build_effort": 24})
@@ -117,6 +117,26 @@ class Walk:
             self.documents = None
             self.happened.add("documents")
 
+    def sweep(self) -> None:
+        before = len(self.collection.view.fresh)
+        self.collection.sweep_fresh()
+        if len(self.collection.view.fresh) < before:
+            self.happened.add("sweep while a seal is built" if self.seal else "sweep")
+
+    def load_again(self) -> None:
+        """As after a restart, but with views held and builds under way."""
+        view, position = self.collection.view, self.twin.position
+        sealed = max((part.segment.header.high_row for part in view.segments), default=0)
+        fresh = FreshBuffer(DIMENSION)
+        fresh.extend(self.twin.rows_between(sealed, NEVER, position))
+        documents = DocumentTable.of([self.twin.document_rows(position)])
+        segments = [part.segment for part in view.segments]
+        loaded = Collection(view.library, segments, fresh, documents, view.attribute_kinds)
+        loaded.mark_dead(self.twin.died_since(0))
+        loaded.republish()
+        self.collection.take_over(loaded)
+        self.happened.add("load while a seal is built" if self.seal else "load")
+
     def _contents(self, low: int, high: int, from_memory: SegmentContents) -> SegmentContents:
         """Contents made from memory, or from the rows of the store: both hold the same rows."""
         rows = self.twin.rows_between(low, high, self.collection.view.position)
@@ -137,7 +157,7 @@ class Walk:
         self.named += 1
         segment = open_segment_arrays(f"segment-{self.named}", build.header, build.arrays, 0)
         before = self.collection.view
-        self.collection.replace_segments(build.removed, segment)
+        self.collection.replace_segments(build.removed, segment, self.twin.died_since(build.header.position))
         added = next(part for part in self.collection.view.segments if part.segment is segment)
         self.happened |= {what, f"{what} with deaths since" if added.dead_count else what, segment.index.kind}
         assert self.collection.view.position == before.position
@@ -198,13 +218,16 @@ def test_every_view_answers_as_the_twin_did_at_its_position(metric: Metric, seed
         walk.end_merge,
         walk.begin_documents,
         walk.end_documents,
+        walk.sweep,
+        walk.load_again,
     ]
-    for _ in range(120):
+    for _ in range(140):
         walk.random.choice(steps)()
         walk.check()
     for view in walk.held:
         walk.check_view(view)
     assert {"seal", "merge", "seal with deaths since", "merge with deaths since", "documents"} <= walk.happened
+    assert {"load", "load while a seal is built"} <= walk.happened
     assert any(view.position < walk.twin.position for view in walk.held)
 
 

@@ -66,25 +66,29 @@ class Collection:
         """Publish the state as it is, at the same position."""
         self.view = self._publish(self.view.library)
 
-    def replace_segments(self, removed: Iterable[str], added: Segment) -> None:
+    def replace_segments(self, removed: Iterable[str], added: Segment, died: NDArray[np.int64]) -> None:
         """Swap segments and the fresh rows that `added` covers for `added`, and publish.
 
-        Rows of `added` that died since it was built are dead in the old parts, and so become dead here.
+        died: the rows that died since `added` was built, int64[n]; rows that it does not hold are passed over.
         """
         gone = set(removed)
-        old = [part for part in self._parts if part.segment.name in gone]
-        dead_rows = [part.segment.rows[part.dead] for part in old if part.dead is not None]
-        snapshot = self._fresh.snapshot()
-        if snapshot.dead is not None:
-            dead_rows.append(snapshot.rows[snapshot.dead])
-        part = SegmentPart(added, None, 0)
-        if dead_rows:
-            part = _with_dead(part, added.places_of(np.concatenate(dead_rows)))
+        part = _with_dead(SegmentPart(added, None, 0), added.places_of(died))
         kept = [part for part in self._parts if part.segment.name not in gone]
         self._parts = sorted([*kept, part], key=lambda one: one.segment.header.low_row)
-        if len(snapshot) and int(snapshot.rows[0]) <= added.header.high_row:
+        fresh = self._fresh.snapshot().rows
+        if len(fresh) and int(fresh[0]) <= added.header.high_row:
             self._fresh = self._fresh.without(added.header.high_row)
         self.republish()
+
+    def take_over(self, loaded: "Collection") -> None:
+        """Become what was loaded from the store, and publish. Views of before still count for the horizon.
+
+        A document table that is being built is given up: it may lack changes.
+        """
+        self._parts, self._fresh = loaded._parts, loaded._fresh
+        self._documents, self._documents_since = loaded._documents, None
+        self._kinds = loaded._kinds
+        self.view = self._publish(loaded.view.library)
 
     def sweep_fresh(self) -> None:
         """Drop dead rows from the fresh buffer, when they are many, and publish."""
@@ -102,8 +106,9 @@ class Collection:
         self._documents_since = []
 
     def replace_documents(self, table: DocumentTable) -> None:
-        """Take the new table, brought up to date with what was remembered."""
-        assert self._documents_since is not None
+        """Take the new table, brought up to date with what was remembered, unless it was given up."""
+        if self._documents_since is None:
+            return
         table.extend(self._documents_since)
         self._documents, self._documents_since = table, None
         self.republish()

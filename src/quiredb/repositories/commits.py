@@ -50,8 +50,8 @@ class CommitQueue:
         with self._pending_lock:
             self._pending.append(mine)
         with self._writer:
-            while not mine.done:
-                self._commit(self._take())
+            while not mine.done and (group := self._take()):
+                self._commit(group)
         if isinstance(mine.result, Applied):
             return mine.result.receipt
         raise mine.result or Unavailable("The commit was interrupted; it is not known whether it took place.")
@@ -63,16 +63,18 @@ class CommitQueue:
 
     def _commit(self, group: list[_Pending]) -> None:
         try:
-            results = self._written(group)
-            self._apply([result.change for result in results if isinstance(result, Applied) and result.change])
+            results = self._results([pending.command for pending in group])
             for pending, result in zip(group, results, strict=True):
                 pending.result = result
         finally:
             for pending in group:
                 pending.done = True
 
-    def _written(self, group: list[_Pending]) -> list[Applied | QuireError]:
+    def _results(self, commands: Sequence[Command]) -> Sequence[Applied | QuireError]:
+        """What came of each command; where the commit itself fails, its error for all."""
         try:
-            return self._write([pending.command for pending in group])
+            results = self._write(commands)
         except QuireError as error:
-            return [error for _ in group]
+            return [error for _ in commands]
+        self._apply([result.change for result in results if isinstance(result, Applied) and result.change])
+        return results

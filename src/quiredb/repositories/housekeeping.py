@@ -101,10 +101,10 @@ class Housekeeping:
         stopping = Stopping(self._stopping, library)
         if stopping():
             return False
+        with library.exclusively():
+            library.collection.sweep_fresh()
         if len(library.view().fresh) >= SEAL_ROWS:
             seal(library, unwatched(stopping))
-        with library.sealing, library.exclusively():
-            library.collection.sweep_fresh()
         if self._next_merge(library):
             self._slow.wake(_Build(library))
         if library.collection.documents_worn():

@@ -1,10 +1,13 @@
 """A library that is open: its store, its collection, its write path."""
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+
+import numpy as np
 
 from quiredb.domain.changes import Change
 from quiredb.domain.commands import Command, Receipt
@@ -12,9 +15,14 @@ from quiredb.domain.errors import NotFound, QuireError, ReplicaBehind
 from quiredb.domain.filters import Filter
 from quiredb.engine.collection import Collection
 from quiredb.engine.searching import Nearest, Ranking, search_view
+from quiredb.engine.segment import Segment
 from quiredb.engine.view import View
 from quiredb.repositories.commits import CommitQueue
+from quiredb.repositories.loading import load_collection
 from quiredb.storage.library_store import Applied, LibraryStore
+from quiredb.storage.segments import SegmentRecord
+
+_log = logging.getLogger(__name__)
 
 
 class OpenLibrary:
@@ -23,6 +31,9 @@ class OpenLibrary:
     Reads: take `view()` once and use it with `store` at the view's position, keeping the view until done (rows that the
     view sees are not purged while it is held). Writes: `submit`. Background work is `exclusively` the writer while it
     changes state.
+
+    A commit changes the store first and the collection then. Should anything break in between (a bug, no memory,
+    Ctrl-C), the collection is loaded from the store again, by this writer or the next.
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class OpenLibrary:
         self.reclaimed_at = -math.inf
         self.damaged = set(damaged)
         self._changed = changed
+        self._behind = False
         self._published = threading.Condition()
         self._commits = CommitQueue(self.writer, self._write, self._apply)
 
@@ -63,7 +75,24 @@ class OpenLibrary:
         """The writer's role for the block. `NotFound` once the library was closed."""
         with self.writer:
             self._check_open()
+            self._catch_up()
             yield
+
+    def replace_segments(self, removed: Sequence[str], record: SegmentRecord, added: Segment) -> None:
+        """Swap segments, in the store and for readers. What died since `added` was built is dead in it."""
+        with self.exclusively():
+            died = self.store.deaths_since(record.low_row, record.high_row, record.position)
+            with self._committing():
+                self.store.swap_segments(removed, [record])
+            self.collection.replace_segments(removed, added, np.array(died, np.int64))
+            self._behind = False
+
+    def serve_instead(self, name: str, added: Segment) -> None:
+        """Put a segment in the place of a damaged one of that name, for readers only."""
+        with self.exclusively():
+            header = added.header
+            died = self.store.deaths_since(header.low_row, header.high_row, header.position)
+            self.collection.replace_segments([name], added, np.array(died, np.int64))
 
     def search(self, view: View, nearest: Nearest, filter_: Filter | None = None) -> Ranking:
         """Search a view of this library."""
@@ -83,14 +112,41 @@ class OpenLibrary:
 
     def _write(self, commands: Sequence[Command]) -> list[Applied | QuireError]:
         self._check_open()
-        return self.store.write(commands)
+        self._catch_up()
+        with self._committing():
+            return self.store.write(commands)
 
     def _check_open(self) -> None:
         if self.closed.is_set():
             raise NotFound("library", self.id)
 
     def _apply(self, changes: Sequence[Change]) -> None:
-        self.collection.apply(changes)
+        try:
+            self.collection.apply(changes)
+            self._behind = False
+        except Exception:  # the commit is durable and must be answered: readers get it by another way
+            _log.exception("library %s: a commit could not be applied; it is loaded from the store", self.id)
+            self._catch_up()
         with self._published:
             self._published.notify_all()
         self._changed(self, changes)
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """The collection counts as behind until the commit is shown. An error of the store commits nothing."""
+        self._behind = True
+        try:
+            yield
+        except QuireError:
+            self._behind = False
+            raise
+
+    def _catch_up(self) -> None:
+        """Load the collection anew when it is behind the store."""
+        if not self._behind:
+            return
+        self.store.reload_state()
+        loaded = load_collection(self.store)
+        self.collection.take_over(loaded.collection)
+        self.damaged.update(loaded.damaged)
+        self._behind = False

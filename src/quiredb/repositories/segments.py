@@ -22,7 +22,10 @@ _COLLECTING_SHARE = 0.1
 
 
 def seal(library: OpenLibrary, progress: Progress) -> None:
-    """Turn the fresh rows into a segment. The writer's role is held only for the swap at the end."""
+    """Turn the fresh rows into a segment. The writer's role is held only for the swap at the end.
+
+    The view is held until then, so that the graves of rows that die meanwhile are kept.
+    """
     with library.sealing:
         view = library.view()
         if not len(view.fresh):
@@ -70,9 +73,7 @@ def serve_from_store(library: OpenLibrary, names: Collection[str]) -> None:
     view = library.view()
     for record in library.store.segments():
         if record.name in names:
-            segment = segment_from_store(library.store, view.library, record)
-            with library.exclusively():
-                library.collection.replace_segments([record.name], segment)
+            library.serve_instead(record.name, segment_from_store(library.store, view.library, record))
 
 
 def _all_whole(library: OpenLibrary, names: Sequence[str]) -> bool:
@@ -126,10 +127,7 @@ def _build_and_swap(
     name = f"{span.low}-{span.high}-{span.position}-{os.urandom(4).hex()}"
     size = write_segment(store.segment_path(name), header.as_json(), arrays)
     record = SegmentRecord(name, span.low, span.high, span.position, len(contents.rows), header.kind, size)
-    segment = open_recorded_segment(store, record)
-    with library.exclusively():
-        store.swap_segments(removed, [record])
-        library.collection.replace_segments(removed, segment)
+    library.replace_segments(removed, record, open_recorded_segment(store, record))
     store.discard_segments(removed)
     progress.report(1.0)
 

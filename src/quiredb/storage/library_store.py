@@ -30,7 +30,8 @@ DATABASE_NAME = "library.sqlite"
 class LibraryStore:
     """A library's record. Any number of threads may read; callers guarantee one writer at a time.
 
-    The writer's methods are `write`, `swap_segments`, `purge`, `repack`, `release_pages`, `checkpoint`, `free_bytes`.
+    The writer's methods are `write`, `reload_state`, `swap_segments`, `purge`, `repack`, `release_pages`, `checkpoint`,
+    `free_bytes`.
     """
 
     def __init__(self, folder: Path, writer: WriteConnection, state: LibraryState) -> None:
@@ -94,6 +95,11 @@ class LibraryStore:
         self._state = state
         return results
 
+    def reload_state(self) -> None:
+        """Read the state of the last commit again: a `write` that was interrupted may not have noted it."""
+        with self._writer.plain() as connection:
+            self._state = load_state(connection)
+
     def chunk(self, chunk_id: str, position: int, with_embedding: bool = False) -> Chunk | None:
         """The chunk as it is at the position, or None."""
         return self._reader.chunk(chunk_id, position, with_embedding)
@@ -140,6 +146,10 @@ class LibraryStore:
     def dead_rows(self) -> list[tuple[int, int]]:
         """(row, died) of every chunk row that died and may still stand in a segment file."""
         return self._scans.dead_rows()
+
+    def deaths_since(self, after_row: int, up_to_row: int, position: int) -> list[int]:
+        """The rows with after_row < row <= up_to_row that died after the position, of those that have a grave."""
+        return self._scans.deaths_since(after_row, up_to_row, position)
 
     def digest(self, position: int) -> str:
         """A digest of all documents and chunks at the position: the same on every node that holds the same state."""

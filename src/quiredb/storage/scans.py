@@ -32,6 +32,7 @@ _CHUNKS_BY_ID = """
 SELECT id, document_id, place, metadata, born, created_at, updated_at, text, vector FROM chunk_versions
 WHERE id > ?1 AND born <= ?2 AND (died IS NULL OR died > ?2) ORDER BY id LIMIT ?3
 """
+_DEATHS_SINCE = "SELECT row FROM graves WHERE row > ? AND row <= ? AND died > ? ORDER BY row"
 _HAS_DEAD = """
 SELECT EXISTS (SELECT 1 FROM chunks WHERE died IS NOT NULL) OR EXISTS (SELECT 1 FROM documents WHERE died IS NOT NULL)
 """
@@ -71,6 +72,12 @@ class LibraryScans:
         """(row, died) of every grave."""
         with self._connections.borrow() as connection:
             return fetch(connection, "SELECT row, died FROM graves ORDER BY row")
+
+    def deaths_since(self, after_row: int, up_to_row: int, position: int) -> list[int]:
+        """The rows with after_row < row <= up_to_row that died after the position, of those that have a grave."""
+        with self._connections.borrow() as connection:
+            found = fetch(connection, _DEATHS_SINCE, (after_row, up_to_row, position))
+        return [row for (row,) in found]
 
     def has_dead_versions(self) -> bool:
         """Whether a chunk or document version died and was not purged yet."""

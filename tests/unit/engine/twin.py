@@ -107,6 +107,9 @@ class Twin:
     def rows_between(self, low: int, high: int, position: int) -> list[ChunkRow]:
         return [row for row in self.alive(position) if low < row.row <= high]
 
+    def died_since(self, position: int) -> NDArray[np.int64]:
+        return np.array([one.row.row for one in self.versions if position < one.died < NEVER], np.int64)
+
     def document_rows(self, position: int) -> list[DocumentRow]:
         newest: dict[int, DocumentRow] = {}
         for born, row in self.documents:

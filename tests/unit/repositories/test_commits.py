@@ -117,6 +117,20 @@ def test_nobody_hangs_when_publishing_breaks() -> None:
     assert {type(error) for error in errors} <= {ZeroDivisionError, Unavailable}
 
 
+def test_a_command_that_was_taken_and_never_committed_is_answered() -> None:
+    """Whoever took the group was interrupted (Ctrl-C) before it was written."""
+    gate, writer = Gate(), threading.Lock()
+    gate.open.set()
+    queue = CommitQueue(writer, gate.write, lambda changes: None)
+    with ThreadPoolExecutor(1) as pool:
+        with writer:
+            waiting = pool.submit(queue.submit, batch(put(0)))
+            wait_until(lambda: len(queue._pending) == 1, "it waits")
+            queue._take()
+        assert isinstance(waiting.exception(30), Unavailable)
+    assert gate.groups == []
+
+
 def test_each_writer_gets_its_own_receipt_and_positions_have_no_holes(tmp_path: Path) -> None:
     with opened(tmp_path) as repository:
         library, _ = repository.create(creation())
