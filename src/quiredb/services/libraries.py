@@ -1,6 +1,7 @@
 """Libraries: make, configure, describe, remove."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from quiredb.domain.commands import ANY_STATE, ConfigureLibrary, CreateLibrary, Expectation, IdempotencyToken
 from quiredb.domain.drafts import EmbedderChoice, LibraryDraft, LibrarySettings
@@ -38,14 +39,14 @@ class LibraryService:
         """Return once the library is at `position`; `ReplicaBehind` after `seconds`."""
         self._repository.get(library_id).wait_for(position, seconds)
 
-    def create(self, draft: LibraryDraft, idempotency: IdempotencyToken | None = None) -> Library:
-        """Make a library; a taken id is a `Conflict`."""
+    def create(self, draft: LibraryDraft, idempotency: IdempotencyToken | None = None) -> tuple[Library, bool]:
+        """Make a library; a taken id is a `Conflict`. Answers (library as it was made, whether that was before)."""
         command = self._creation(draft, idempotency)
         try:
-            library, _ = self._repository.create(command)
+            library, new = self._repository.create(command)
         except PreconditionFailed as error:
             raise Conflict(f"{error.detail} Use PUT to replace its settings.") from error
-        return library.view().library
+        return _as_made(library.view().library, command), not new
 
     def put(self, library_id: str, draft: LibraryDraft, expected: Expectation = ANY_STATE) -> tuple[Library, bool]:
         """Create the library, or replace its settings. Answers (library, whether it is new)."""
@@ -134,3 +135,18 @@ class LibraryService:
         if choice is None or isinstance(choice, EmbedderSpec):
             return choice
         return self._embedders.choose(choice, dimension)
+
+
+def _as_made(library: Library, command: CreateLibrary) -> Library:
+    """The library as the command that made it left it, whatever happened since. What cannot change is taken from it."""
+    return replace(
+        library,
+        index=command.index,
+        embedder=command.embedder,
+        metadata=command.metadata,
+        document_count=0,
+        chunk_count=0,
+        position=0,
+        version=0,
+        updated_at=library.created_at,
+    )

@@ -54,8 +54,15 @@ def test_keys_belong_to_a_route(client: httpx.Client, guide: str) -> None:
 def test_creating_a_library_twice(client: httpx.Client) -> None:
     headers = {"idempotency-key": "make-one"}
     first = client.post("/v1/libraries", json={"dimension": 3}, headers=headers)
+    client.patch(first.headers["location"], json={"metadata": {"title": "changed"}, "index": {"kind": "flat"}})
+    client.put(f"{first.headers['location']}/documents/d", json={"chunks": [CHUNK]})
     again = client.post("/v1/libraries", json={"dimension": 3}, headers=headers)
     assert (again.status_code, again.json()) == (201, first.json())
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert [again.headers[name] for name in ("etag", "location")] == [
+        first.headers[name] for name in ("etag", "location")
+    ]
     other = client.post("/v1/libraries", json={"dimension": 4}, headers=headers)
     problem_of(other, 422, "idempotency-key-reused")
 

@@ -64,8 +64,8 @@ def create_library(
     idempotency: IdempotencyDependency,
 ) -> JsonAnswer:
     """Makes a library; without `id` the server makes one. `dimension` and `metric` stay for ever."""
-    library = services.libraries.create(body.to_domain(), idempotency)
-    return _library(library, status=201, location=f"/v1/libraries/{library.id}")
+    library, replayed = services.libraries.create(body.to_domain(), idempotency)
+    return _library(library, status=201, location=f"/v1/libraries/{library.id}", replayed=replayed)
 
 
 @router.get(
@@ -155,11 +155,12 @@ def get_library_stats(services: ServicesDependency, library: LibraryPath, terms:
     return answer(stats_answer(stats), position=stats.position)
 
 
-def _library(library: Library, *, status: int = 200, location: str | None = None) -> JsonAnswer:
+def _library(library: Library, *, status: int = 200, location: str | None = None, replayed: bool = False) -> JsonAnswer:
     return answer(
         library_answer(library),
         status=status,
         position=library.position,
         etag=library_tag(library),
         location=location,
+        replayed=replayed,
     )
