@@ -4,8 +4,8 @@ The model is built here, large bodies in a worker thread, and handed to FastAPI 
 and OpenAPI stay plain FastAPI.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar, get_args, get_origin
 
 from fastapi import params
 from fastapi.dependencies.utils import get_flat_params
@@ -45,14 +45,16 @@ class DecodedRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses unknown query parameters and reads its body strictly."""
+    """A route that refuses unknown and repeated query parameters and reads its body strictly."""
 
     def get_route_handler(self) -> Handler:
         """The handler behind the checks."""
         handle = super().get_route_handler()
-        parameters = frozenset(
-            field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, params.Query)
-        )
+        parameters = {
+            field.alias: _takes_a_list(field.field_info.annotation)
+            for field in get_flat_params(self.dependant)
+            if isinstance(field.field_info, params.Query)
+        }
         decode = _decoder(self)
 
         async def strict(request: Request) -> Response:
@@ -121,8 +123,17 @@ def _too_large(bytes_max: int) -> TooLarge:
     return TooLarge(f"A body has at most {bytes_max} bytes. Split it, or use the import, which has no such limit.")
 
 
-def _check_parameters(request: Request, known: frozenset[str]) -> None:
-    for name in request.query_params:
+def _takes_a_list(annotation: object) -> bool:
+    return list in {get_origin(one) for one in (annotation, *get_args(annotation))}
+
+
+def _check_parameters(request: Request, known: Mapping[str, bool]) -> None:
+    """Refuse what a route does not know, and a second value where it takes one. `known` tells which take a list."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
         if name not in known:
             shown = name[:_NAME_CHARACTERS_SHOWN].replace("~", "~0").replace("/", "~1")
             raise ValidationFailed.at(f"/query/{shown}", "unknown-parameter", "There is no such parameter here.")
+        if name in seen and not known[name]:
+            raise ValidationFailed.at(f"/query/{name}", "repeated-parameter", "Send this parameter once.")
+        seen.add(name)

@@ -95,11 +95,17 @@ def test_an_announced_size_that_is_too_large_is_refused_unread(client: httpx.Cli
         ("?cursor=%F0%9F%98%80", "/query/cursor"),
         ("?cursor=" + "A" * 5000, "/query/cursor"),
         ("?offset=1000000000000", "/query/offset"),
+        ("?limit=1&limit=2", "/query/limit"),
     ],
 )
 def test_parameters_that_cannot_be(client: httpx.Client, guide: str, path: str, pointer: str) -> None:
     problem_of(client.get(f"{guide}/documents{path}"), 422, "validation", pointer)
     problem_of(client.get(f"/v1/libraries{path}"), 422, "validation", pointer)
+
+
+def test_a_parameter_that_takes_a_list_may_be_repeated(client: httpx.Client, guide: str) -> None:
+    path = f"{guide}/chunks/g0?include=embedding&include=embedding"
+    assert "embedding" in client.get(path).json()
 
 
 @pytest.mark.parametrize("header", ["X-Quire-Min-Position", "X-Quire-Max-Wait-Ms"])
