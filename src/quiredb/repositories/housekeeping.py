@@ -77,7 +77,11 @@ class Housekeeping:
         self._quick.wake(library)
 
     def rebuild(self, library: OpenLibrary) -> Job:
-        """Start a full rebuild of the library's index."""
+        """Start a full rebuild of the library's index, or join one that has not begun: it builds what is asked now."""
+        waiting = {task.job_id for task in self._slow.waiting() if task.library is library}
+        for queued in self._jobs.all():
+            if queued.id in waiting and queued.state is JobState.QUEUED:
+                return queued
         job = self._jobs.add("index", library.id)
         self._slow.wake(_Build(library, job.id))
         return job
@@ -97,10 +101,16 @@ class Housekeeping:
         )
 
     def _tidy(self, library: OpenLibrary) -> bool:
-        """One round of quick work; True while there is more."""
+        """Quick work; True while there is more. What fails because the library or the process goes is no failure."""
         stopping = Stopping(self._stopping, library)
-        if stopping():
-            return False
+        try:
+            return not stopping() and self._tidy_once(library, stopping)
+        except QuireError:
+            if stopping():
+                return False
+            raise
+
+    def _tidy_once(self, library: OpenLibrary, stopping: Stopping) -> bool:
         with library.exclusively():
             library.collection.sweep_fresh()
         if len(library.view().fresh) >= SEAL_ROWS:
@@ -147,8 +157,10 @@ class Housekeeping:
                 self._verify(library, stopping)
             elif chosen := self._next_merge(library):
                 merge(library, chosen, watched(library, lambda _: None, stopping))
-        except JobCancelled:
-            return False
+        except QuireError:
+            if stopping():
+                return False
+            raise
         finally:
             library.building = None
             if task.job_id is not None:
@@ -163,6 +175,7 @@ class Housekeeping:
             lambda: stopping() or self._jobs.is_cancelled(job_id),
         )
         try:
+            progress.check()
             rebuild(library, progress)
         except JobCancelled:
             self._jobs.end(job_id, JobState.CANCELLED)

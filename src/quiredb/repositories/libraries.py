@@ -47,16 +47,18 @@ class LibraryRepository:
     def close(self) -> None:
         """Stop background work, close every file, unlock the folder."""
         self.housekeeping.stop()
-        for library in self._libraries.values():
-            with library.writer:
-                library.closed.set()
-                library.store.close()
-        self.folder.close()
+        with self._lock:
+            for library in self._libraries.values():
+                with library.writer:
+                    library.closed.set()
+                    library.store.close()
+            self.folder.close()
 
     def get(self, library_id: str) -> OpenLibrary:
         """The library, `NotFound`, or the error that keeps it closed."""
-        if library_id in self._libraries:
-            return self._libraries[library_id]
+        library = self._libraries.get(library_id)
+        if library is not None:
+            return library
         if library_id in self.damaged:
             raise self.damaged[library_id]
         raise NotFound("library", library_id)
@@ -80,7 +82,11 @@ class LibraryRepository:
                 raise PreconditionFailed(f"The library {command.id!r} exists already.")
             key = os.urandom(8).hex()
             store = LibraryStore.create(self.folder.library_folder(key), command)
-            self.folder.catalogue.add(command.id, key, command.idempotency)
+            try:
+                self.folder.catalogue.add(command.id, key, command.idempotency)
+            except StorageFailed:
+                store.close()
+                raise
             return self._opened(command.id, store), True
 
     def delete(self, library_id: str, expected: Expectation = ANY_STATE) -> None:
@@ -92,9 +98,9 @@ class LibraryRepository:
                 if expected.version not in {None, version}:
                     raise PreconditionFailed(f"The library is at version {version}.")
                 self.folder.catalogue.remove(library_id)
+                self._libraries = {name: one for name, one in self._libraries.items() if name != library_id}
                 library.closed.set()
                 library.store.close()
-            self._libraries = {name: one for name, one in self._libraries.items() if name != library_id}
             self._remove_files(library_id)
 
     def _remove_files(self, library_id: str) -> None:

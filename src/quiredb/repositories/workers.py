@@ -52,6 +52,11 @@ class Worker(Generic[Task]):
         if self._thread.is_alive():
             self._thread.join()
 
+    def waiting(self) -> tuple[Task, ...]:
+        """The tasks that were woken and have not begun."""
+        with self._condition:
+            return tuple(self._ready)
+
     def busy_with(self, concerned: Callable[[Task], bool]) -> bool:
         """Whether a task for which `concerned` answers True is being performed, or waits."""
         with self._condition:

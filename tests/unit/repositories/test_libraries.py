@@ -9,12 +9,21 @@ from pathlib import Path
 import pytest
 
 from quiredb.domain.commands import DeleteDocument, Expectation, IdempotencyToken
-from quiredb.domain.errors import DataDamaged, FolderInUse, IdempotencyKeyReused, NotFound, PreconditionFailed
+from quiredb.domain.errors import (
+    DataDamaged,
+    FolderInUse,
+    IdempotencyKeyReused,
+    NotFound,
+    PreconditionFailed,
+    StorageFailed,
+)
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.library import IndexKind
 from quiredb.engine.view import allowed_rows
 from quiredb.repositories.libraries import LibraryRepository
+from quiredb.repositories.open_library import OpenLibrary
 from quiredb.repositories.segments import damaged_segments, serve_from_store
+from quiredb.storage.library_store import LibraryStore
 from tests.unit.repositories.libraries import (
     assert_finds,
     batch,
@@ -206,6 +215,37 @@ def test_deleting_a_library_removes_its_files(tmp_path: Path) -> None:
         assert_finds(repository.get("library"), set())
     with opened(tmp_path) as repository:
         assert_finds(repository.get("library"), set())
+
+
+def test_a_library_may_go_while_it_is_looked_up(tmp_path: Path) -> None:
+    class Vanishing(dict[str, OpenLibrary]):
+        def __contains__(self, key: object) -> bool:
+            found = super().__contains__(key)
+            self.pop(str(key), None)
+            return found
+
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        repository._libraries = Vanishing(repository._libraries)
+        assert repository.get("library") is library
+        repository._libraries = {"library": library}
+
+
+def test_a_library_whose_files_do_not_close_is_gone_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(store: LibraryStore) -> None:
+        raise StorageFailed("the disk is gone")
+
+    with opened(tmp_path) as repository:
+        repository.create(creation())
+        with monkeypatch.context() as patched:
+            patched.setattr(LibraryStore, "close", fails)
+            with pytest.raises(StorageFailed):
+                repository.delete("library")
+        with pytest.raises(NotFound):
+            repository.get("library")
+        repository.create(creation())
 
 
 def test_libraries_are_separate(tmp_path: Path) -> None:
