@@ -49,9 +49,13 @@ class CommitQueue:
         mine = _Pending(command)
         with self._pending_lock:
             self._pending.append(mine)
-        with self._writer:
-            while not mine.done and (group := self._take()):
-                self._commit(group)
+        try:
+            with self._writer:
+                while not mine.done and (group := self._take()):
+                    self._commit(group)
+        finally:
+            if not mine.done:
+                self._withdraw(mine)
         if isinstance(mine.result, Applied):
             return mine.result.receipt
         raise mine.result or Unavailable("The commit was interrupted; it is not known whether it took place.")
@@ -60,6 +64,11 @@ class CommitQueue:
         with self._pending_lock:
             group, self._pending = self._pending[:_GROUP_COMMANDS_MAX], self._pending[_GROUP_COMMANDS_MAX:]
         return group
+
+    def _withdraw(self, mine: _Pending) -> None:
+        """Nobody shall commit later what its caller was told has failed."""
+        with self._pending_lock:
+            self._pending = [pending for pending in self._pending if pending is not mine]
 
     def _commit(self, group: list[_Pending]) -> None:
         try:

@@ -49,8 +49,7 @@ def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> Librar
     segment_bytes = sum(part.segment.file_bytes for part in view.segments)
     disk = library.store.disk_bytes() + segment_bytes
     dead_rows = sum(part.dead_count for part in view.segments) + _dead_fresh(view)
-    with library.exclusively():
-        free = library.store.free_bytes()
+    free = library.store.free_bytes()
     dead = free + sum(part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments)
     return LibraryStats(
         document_count=facts.document_count,

@@ -30,7 +30,11 @@ class OpenLibrary:
 
     Reads: take `view()` once and use it with `store` at the view's position, keeping the view until done (rows that the
     view sees are not purged while it is held). Writes: `submit`. Background work is `exclusively` the writer while it
-    changes state.
+    changes state; `sealing` is held while fresh rows become a segment, so that they become only one.
+
+    What else it keeps: `damaged` names segments whose files must be built again; `building` is the share done of the
+    build that runs (None: none does); `reclaimed_at` is when space was last given back, on the monotonic clock;
+    `measured_recall` is the last measurement.
 
     A commit changes the store first and the collection then. Should anything break in between (a bug, no memory,
     Ctrl-C), the collection is loaded from the store again, by this writer or the next.

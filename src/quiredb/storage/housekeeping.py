@@ -121,11 +121,6 @@ class Housekeeping:
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
-    def free_bytes(self) -> int:
-        """Bytes of pages that hold nothing."""
-        with self._writer.plain() as connection:
-            return int(connection.pragma("freelist_count")) * int(connection.pragma("page_size"))
-
 
 def _dead(connection: apsw.Connection, query: str, horizon: int, limit: int) -> list[int]:
     return sorted(row for (row,) in fetch(connection, query, (horizon, limit)))

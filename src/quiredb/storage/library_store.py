@@ -30,8 +30,7 @@ DATABASE_NAME = "library.sqlite"
 class LibraryStore:
     """A library's record. Any number of threads may read; callers guarantee one writer at a time.
 
-    The writer's methods are `write`, `reload_state`, `swap_segments`, `purge`, `repack`, `release_pages`, `checkpoint`,
-    `free_bytes`.
+    The writer's methods are `write`, `reload_state`, `swap_segments`, `purge`, `repack`, `release_pages`, `checkpoint`.
     """
 
     def __init__(self, folder: Path, writer: WriteConnection, state: LibraryState) -> None:
@@ -205,4 +204,4 @@ class LibraryStore:
 
     def free_bytes(self) -> int:
         """Bytes of database pages that hold nothing."""
-        return self._housekeeping.free_bytes()
+        return self._scans.free_bytes()

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from quiredb.domain.changes import ChunkRow, DocumentRow
 from quiredb.storage.connections import ReadConnections
-from quiredb.storage.database import fetch, fetch_one
+from quiredb.storage.database import PAGE_BYTES, fetch, fetch_one
 from quiredb.storage.reader import to_chunk, to_document
 
 _ROWS_AT_ONCE = 2_000
@@ -83,6 +83,11 @@ class LibraryScans:
         """Whether a chunk or document version died and was not purged yet."""
         with self._connections.borrow() as connection:
             return bool(fetch_one(connection, _HAS_DEAD)[0])
+
+    def free_bytes(self) -> int:
+        """Bytes of pages that hold nothing."""
+        with self._connections.borrow() as connection:
+            return int(connection.pragma("freelist_count")) * PAGE_BYTES
 
     def digest(self, position: int) -> str:
         """A digest of all documents and chunks at the position, in id order, independent of rows and keys."""

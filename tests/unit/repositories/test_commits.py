@@ -131,6 +131,27 @@ def test_a_command_that_was_taken_and_never_committed_is_answered() -> None:
     assert gate.groups == []
 
 
+def test_a_command_whose_caller_gave_up_waiting_is_not_committed_later() -> None:
+    class Interrupted:
+        def __init__(self) -> None:
+            self.failures = [KeyboardInterrupt()]
+
+        def __enter__(self) -> None:
+            if self.failures:
+                raise self.failures.pop()
+
+        def __exit__(self, *raised: object) -> None:
+            pass
+
+    gate = Gate()
+    gate.open.set()
+    queue = CommitQueue(Interrupted(), gate.write, lambda changes: None)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        queue.submit(batch(put(0)))
+    assert queue.submit(batch(put(1))).position == 1
+    assert gate.groups == [1]
+
+
 def test_each_writer_gets_its_own_receipt_and_positions_have_no_holes(tmp_path: Path) -> None:
     with opened(tmp_path) as repository:
         library, _ = repository.create(creation())

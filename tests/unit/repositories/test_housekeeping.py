@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,13 @@ def test_a_folder_can_close_while_an_index_is_built(tmp_path: Path, monkeypatch:
     assert repository.jobs.get(job.id).state is JobState.CANCELLED
     with opened(tmp_path) as again:
         assert_finds(again.get("library"), set(range(600)))
+
+
+def test_the_statistics_of_a_library_do_not_wait_for_its_writer(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(10))
+        settle(repository, library)
+        with library.writer, ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(describe_library, library, repository.housekeeping)
+            assert asked.result(30).chunk_count == 10
