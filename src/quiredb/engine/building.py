@@ -14,13 +14,14 @@ from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
 from quiredb.engine.index_choice import SegmentPlan
 from quiredb.engine.planner import CURVE_K
+from quiredb.engine.queries import queries_like
 from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
 from quiredb.indexes.contract import BuildCancelled, MetricName, VectorIndex
 from quiredb.indexes.curve import effort_curve
 from quiredb.indexes.flat import FlatIndex, build_flat
 from quiredb.indexes.graph_build import build_graph
 
-_CURVE_QUERIES = 200
+_CURVE_QUERIES = 300
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
 """Threads of one build: one processor stays free for searches and writes."""
 
@@ -122,14 +123,10 @@ def _index(flat: FlatIndex, plan: SegmentPlan, progress: Progress) -> VectorInde
 
 
 def _measure(index: VectorIndex, flat: FlatIndex) -> tuple[EffortPoint, ...]:
-    """The effort-to-recall curve on a sample of the segment's own rows; the queries are blends of two rows.
-
-    A row as its own query is found by any graph; a point between two rows is as hard as a query from outside.
-    """
+    """The effort-to-recall curve on queries made from the segment's own rows."""
     if index.kind == "flat" or flat.count < 2:
         return ()
     random = np.random.default_rng(flat.count)
-    first, second = random.integers(0, flat.count, (2, _CURVE_QUERIES))
-    weights = random.uniform(0.5, 1.0, (_CURVE_QUERIES, 1)).astype(np.float32)
-    queries = np.ascontiguousarray(weights * flat.vectors[first] + (1 - weights) * flat.vectors[second])
+    chosen = flat.vectors[random.integers(0, flat.count, (3, _CURVE_QUERIES))]
+    queries = queries_like(chosen[0], chosen[1], chosen[2], random)
     return tuple(EffortPoint(*point) for point in effort_curve(index, flat, queries, k=CURVE_K))

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from quiredb.engine.segment import Segment
 
-DEFAULT_RECALL = 0.99
+DEFAULT_RECALL = 0.98
 CURVE_K = 10
 """The k at which the efforts of segments are measured."""
+
+_MARGIN = 0.4
+"""Share of the allowed misses that is kept in reserve: queries of users are harder than those that were measured."""
 
 _EFFORT_PER_NEIGHBOUR = 2
 _SCAN_ROWS = 16_384
@@ -41,7 +44,8 @@ def choose_strategy(segment: Segment, allowed: int, k: int, recall: float | None
     few = allowed <= k or (masked and allowed <= max(_SCAN_ROWS, int(_SCAN_SHARE * rows)))
     if certain or few or segment.index.kind == "flat":
         return Strategy("scan", masked)
-    effort = segment.effort_for(DEFAULT_RECALL if recall is None else recall)
+    wanted = DEFAULT_RECALL if recall is None else recall
+    effort = segment.effort_for(wanted + _MARGIN * (1 - wanted))
     if effort is None and recall is None:
         effort = segment.largest_effort()
     if effort is None:

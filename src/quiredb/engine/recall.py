@@ -8,25 +8,27 @@ from numpy.typing import NDArray
 
 from quiredb.domain.search import RecallReport, RecallRequest
 from quiredb.engine.filtering import Texts
+from quiredb.engine.queries import queries_like
 from quiredb.engine.searching import Nearest, Ranking, search_view
 from quiredb.engine.view import View
 
 
 def sample_queries(view: View, count: int) -> NDArray[np.float32]:
-    """At most `count` living rows of the view as queries (float32[count, d]); the same view gives the same ones."""
+    """`count` queries that resemble the view's living rows (float32[count, d]); the same view gives the same ones."""
     random = np.random.default_rng(view.position)
-    parts = [(part.segment.vectors, part.alive()) for part in view.segments]
     fresh = view.fresh
-    parts.append((fresh.vectors, np.ones(len(fresh), np.bool_) if fresh.dead is None else ~fresh.dead))
-    places = [np.flatnonzero(alive) for _, alive in parts]
-    total = sum(map(len, places))
-    chosen = np.sort(random.choice(total, min(count, total), replace=False)) if total else np.zeros(0, np.int64)
-    starts = np.cumsum([0, *map(len, places)])
-    pieces = [
-        vectors[inside[chosen[(chosen >= start) & (chosen < start + len(inside))] - start]]
-        for (vectors, _), inside, start in zip(parts, places, starts.tolist(), strict=False)
-    ]
-    return np.concatenate(pieces)
+    parts = [(part.segment.vectors, np.flatnonzero(part.alive())) for part in view.segments]
+    parts.append((fresh.vectors, np.arange(len(fresh)) if fresh.dead is None else np.flatnonzero(~fresh.dead)))
+    starts = np.cumsum([0, *(len(places) for _, places in parts)])
+    total = int(starts[-1])
+    if not total:
+        return np.zeros((0, view.library.dimension), np.float32)
+    chosen = np.empty((3 * count, view.library.dimension), np.float32)
+    numbers = random.integers(0, total, 3 * count)
+    for (vectors, places), start in zip(parts, starts.tolist(), strict=False):
+        mine = (numbers >= start) & (numbers < start + len(places))
+        chosen[mine] = vectors[places[numbers[mine] - start]]
+    return queries_like(chosen[:count], chosen[count : 2 * count], chosen[2 * count :], random)
 
 
 def measure_recall(view: View, queries: NDArray[np.float32], request: RecallRequest, texts: Texts) -> RecallReport:
