@@ -17,6 +17,7 @@ from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
 
 DOCUMENTS: RecordKind[Document] = RecordKind(Scope.DOCUMENT, document_values)
 _PAGES_MAX = 64
+_GROWTH = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,16 @@ class DocumentsView:
 class DocumentTable:
     """All document versions since the table was built. One writer; `snapshot` gives readers an immutable view.
 
-    A key that was deleted keeps its last row: no living chunk refers to it. `worn` tells when old versions outweigh
-    living ones, or pages became many, and the table should be built again from the store.
+    A key that was deleted keeps its last row: no living chunk refers to it. `worn` tells when the table should be built
+    again from the store: when old versions outweigh living ones, or many pages hold much beside what it was built
+    with. Growth by a share keeps all rebuilds together proportional to n log n.
     """
 
     def __init__(self) -> None:
         self._columns = PagedColumns(DOCUMENTS)
         self._keys = GrowingArray(np.int64)
         self._key_bound = 0
+        self._built_with = 0
 
     @classmethod
     def of(cls, batches: Iterable[Sequence[DocumentRow]]) -> "DocumentTable":
@@ -62,6 +65,7 @@ class DocumentTable:
             pending.extend(batch)
         table.extend(pending)
         table.snapshot().pages.blocks()
+        table._built_with = len(pending)
         return table
 
     def extend(self, born: Sequence[DocumentRow]) -> None:
@@ -75,7 +79,8 @@ class DocumentTable:
     def worn(self, living: int) -> bool:
         """Whether the table should be rebuilt, `living` being the number of documents."""
         versions = len(self._keys.published())
-        return versions > 2 * living + 4096 or len(self._columns.snapshot()) > _PAGES_MAX
+        scattered = len(self._columns.snapshot()) > _PAGES_MAX and versions > _GROWTH * self._built_with
+        return scattered or versions > 2 * living + 4096
 
     def snapshot(self) -> DocumentsView:
         """The table as it is now."""

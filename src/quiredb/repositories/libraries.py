@@ -90,8 +90,13 @@ class LibraryRepository:
             return self._opened(command.id, store), True
 
     def delete(self, library_id: str, expected: Expectation = ANY_STATE) -> None:
-        """Remove a library and its files."""
+        """Remove a library and its files; one that cannot be opened too, as long as no version of it is expected."""
         with self._lock:
+            if library_id in self.damaged and expected.version is None:
+                self.folder.catalogue.remove(library_id)
+                self.damaged = {name: error for name, error in self.damaged.items() if name != library_id}
+                self._remove_files(library_id)
+                return
             library = self.get(library_id)
             with library.writer:
                 version = library.view().library.version

@@ -82,7 +82,6 @@ class LibraryService:
 
     def delete(self, library_id: str, expected: Expectation = ANY_STATE) -> None:
         """Remove a library with everything in it."""
-        self._repository.get(library_id)
         self._repository.delete(library_id, expected)
 
     def stats(self, library_id: str) -> LibraryStats:

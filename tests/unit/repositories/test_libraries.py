@@ -199,6 +199,21 @@ def test_a_damaged_library_is_named_while_others_serve(tmp_path: Path) -> None:
         assert_finds(repository.get("good"), set(range(10)))
 
 
+def test_a_damaged_library_can_be_deleted_and_made_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        repository.create(creation("bad"))
+        bad = tmp_path / "libraries" / repository.folder.catalogue.entries()["bad"] / "library.sqlite"
+    bad.write_bytes(b"x" * 4096)
+    with opened(tmp_path) as repository:
+        repository.delete("bad")
+        assert repository.damaged == {}
+        assert not bad.exists()
+        library, new = repository.create(creation("bad"))
+        fill(library, range(3))
+        assert new
+        assert_finds(library, set(range(3)))
+
+
 def test_deleting_a_library_removes_its_files(tmp_path: Path) -> None:
     make(tmp_path)
     with opened(tmp_path) as repository:

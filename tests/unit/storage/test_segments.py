@@ -53,7 +53,7 @@ def test_graves_of_sealed_rows_stay_when_rows_are_purged(store: LibraryStore) ->
 
 
 def test_graves_of_rows_in_no_segment_go_once_no_view_sees_them(store: LibraryStore) -> None:
-    """A chunk that is written all the time leaves no trace; a segment in the making holds a view, and so the horizon."""
+    """A chunk written all the time leaves no trace; a segment in the making holds a view, and so the horizon."""
     write(store, put("a"), put("b"))
     write(store, put("a"))
     write(store, DeleteChunk("b"))
