@@ -229,8 +229,9 @@ def test_a_cancelled_job_is_a_failed_wait(client: Client, name: str) -> None:
     with pytest.raises(JobFailed) as failed:
         client.jobs.wait(jobs[-1], timeout=120)
     assert failed.value.job.state == "cancelled"
-    for job in jobs[:-1]:
-        assert client.jobs.wait(job, timeout=120).state == "succeeded"
+    for job in jobs:
+        if job.id != jobs[-1].id:  # requests that had not begun share one job
+            assert client.jobs.wait(job, timeout=120).state == "succeeded"
 
 
 def test_the_server_tells_about_itself(client: Client) -> None:

@@ -41,8 +41,8 @@ def test_libraries_by_pages(client: httpx.Client, make_library: Callable[..., st
     assert set(made) <= set(found)
 
 
-def test_jobs_by_pages(client: httpx.Client, guide: str) -> None:
-    jobs = [client.put(f"{guide}/index", json={"kind": kind}).json()["id"] for kind in ("flat", "graph", "auto")]
+def test_jobs_by_pages(client: httpx.Client, make_library: Callable[..., str]) -> None:
+    jobs = [client.put(f"{make_library()}/index", json={"kind": "flat"}).json()["id"] for _ in range(3)]
     found = _all_pages(client, "/v1/jobs", 1)
     assert [job for job in found if job in jobs] == sorted(jobs)
 

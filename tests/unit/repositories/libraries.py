@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from quiredb.domain.commands import (
@@ -20,16 +22,21 @@ from quiredb.domain.commands import (
     PutChunk,
     WriteBatch,
 )
+from quiredb.domain.indexing import JobState
 from quiredb.domain.library import IndexKind, IndexSpec
 from quiredb.domain.metadata import ChunkMetadata, LibraryMetadata
 from quiredb.domain.metric import Metric
 from quiredb.engine.searching import Nearest
+from quiredb.repositories import segments
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from tests.unit.engine.rows import START, vector_bytes
 
 DIMENSION = 4
 DEADLINE_SECONDS = 60.0
+SEALED, WRITTEN = 1_500, 1_800
+EXPECTED = set(range(100, WRITTEN))
+"""Rows that `make` leaves alive."""
 
 
 def creation(
@@ -101,3 +108,40 @@ def assert_finds(library: OpenLibrary, numbers: set[int]) -> None:
         assert neighbours(library, query, 20) == [f"chunk-{listed[place]:06d}" for place in order.tolist()]
     found = library.search(library.view(), Nearest(vector_of(0), len(numbers) + 10, exact=True)).rows
     assert {row.chunk_id for row in found} == {f"chunk-{number:06d}" for number in numbers}
+
+
+def rebuild(repository: LibraryRepository, library: OpenLibrary) -> None:
+    job = repository.housekeeping.rebuild(library)
+    wait_until(lambda: repository.jobs.get(job.id).state is JobState.SUCCEEDED, "the rebuild ends")
+
+
+def segment_names(library: OpenLibrary) -> list[str]:
+    return [part.segment.name for part in library.view().segments]
+
+
+class Held:
+    """Holds a build between collecting and swapping until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+        build = segments.build_segment
+
+        def held(contents, span, metric, plan, progress):  # type: ignore[no-untyped-def]
+            self.reached.set()
+            assert self.go.wait(30)
+            return build(contents, span, metric, plan, progress)
+
+        monkeypatch.setattr(segments, "build_segment", held)
+
+
+def make(path: Path, kind: IndexKind = IndexKind.GRAPH) -> tuple[str, list[str]]:
+    """A closed folder with a library in a segment with dead rows and a fresh buffer; its digest and an answer."""
+    with opened(path) as repository:
+        library, _ = repository.create(creation(kind=kind))
+        fill(library, range(SEALED))
+        job = repository.housekeeping.rebuild(library)
+        wait_until(lambda: repository.jobs.get(job.id).done == job.total, "the rebuild ends")
+        fill(library, range(SEALED, WRITTEN))
+        library.submit(batch(*map(delete, range(100))))
+        assert len(library.view().segments) == 1
+        return library.store.digest(library.view().position), neighbours(library, vector_of(-1 % 2**32))

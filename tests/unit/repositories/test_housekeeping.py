@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from quiredb.domain.changes import Change
 from quiredb.domain.commands import ConfigureLibrary, DeleteDocument, PutDocument
-from quiredb.domain.errors import NotFound
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.indexing import JobState
 from quiredb.domain.library import IndexKind, IndexSpec
@@ -23,10 +21,10 @@ from quiredb.engine.merging import SEAL_ROWS
 from quiredb.engine.view import allowed_rows
 from quiredb.repositories import segments
 from quiredb.repositories.index_state import describe_index, describe_library
-from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from tests.unit.engine.rows import START
 from tests.unit.repositories.libraries import (
+    Held,
     assert_finds,
     batch,
     creation,
@@ -34,18 +32,11 @@ from tests.unit.repositories.libraries import (
     fill,
     opened,
     put,
+    rebuild,
+    segment_names,
     settle,
     wait_until,
 )
-
-
-def rebuild(repository: LibraryRepository, library: OpenLibrary) -> None:
-    job = repository.housekeeping.rebuild(library)
-    wait_until(lambda: repository.jobs.get(job.id).state is JobState.SUCCEEDED, "the rebuild ends")
-
-
-def segment_names(library: OpenLibrary) -> list[str]:
-    return [part.segment.name for part in library.view().segments]
 
 
 def choose(library: OpenLibrary, kind: IndexKind) -> None:
@@ -138,43 +129,6 @@ def test_rebuilding_an_empty_library_succeeds(tmp_path: Path) -> None:
         assert segment_names(library) == []
 
 
-class Held:
-    """Holds a build between collecting and swapping until it is let go."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.reached, self.go = threading.Event(), threading.Event()
-        build = segments.build_segment
-
-        def held(contents, span, metric, plan, progress):  # type: ignore[no-untyped-def]
-            self.reached.set()
-            assert self.go.wait(30)
-            return build(contents, span, metric, plan, progress)
-
-        monkeypatch.setattr(segments, "build_segment", held)
-
-
-def test_a_cancelled_rebuild_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(tmp_path) as repository:
-        library, _ = repository.create(creation())
-        fill(library, range(500))
-        rebuild(repository, library)
-        names = segment_names(library)
-        held = Held(monkeypatch)
-        job = repository.housekeeping.rebuild(library)
-        assert held.reached.wait(30)
-        wait_until(lambda: repository.jobs.get(job.id).state is JobState.RUNNING, "the job runs")
-        assert describe_index(library, repository.housekeeping).building
-        assert not repository.housekeeping.is_settled(library)
-        queued = repository.housekeeping.rebuild(library)
-        assert repository.jobs.cancel(queued.id).state is JobState.CANCELLED
-        repository.jobs.cancel(job.id)
-        held.go.set()
-        wait_until(lambda: repository.jobs.get(job.id).state is JobState.CANCELLED, "the job is cancelled")
-        settle(repository, library)
-        assert segment_names(library) == names
-        assert_finds(library, set(range(500)))
-
-
 def test_requests_to_rebuild_share_a_job_that_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(tmp_path) as repository:
         library, _ = repository.create(creation())
@@ -237,71 +191,6 @@ def test_a_table_of_documents_begun_before_a_reload_is_given_up(
             library.collection.replace_documents(table)
         for title, count in (("new", 1), ("old", 0)):
             assert allowed_rows(library.view(), parse_filter({"doc.title": title}), library.texts).count == count
-
-
-def test_writes_and_searches_go_on_while_an_index_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(tmp_path) as repository:
-        library, _ = repository.create(creation())
-        fill(library, range(600))
-        held = Held(monkeypatch)
-        job = repository.housekeeping.rebuild(library)
-        assert held.reached.wait(30)
-        library.submit(batch(*map(delete, range(0, 600, 2))))
-        library.submit(batch(*map(put, range(600, 700)), *map(put, range(1, 100, 2))))
-        expected = set(range(1, 600, 2)) | set(range(600, 700))
-        assert_finds(library, expected)
-        held.go.set()
-        wait_until(lambda: repository.jobs.get(job.id).state is JobState.SUCCEEDED, "the rebuild ends")
-        assert_finds(library, expected)
-
-
-def test_a_library_can_go_while_its_index_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(tmp_path) as repository:
-        library, _ = repository.create(creation())
-        fill(library, range(600))
-        held = Held(monkeypatch)
-        job = repository.housekeeping.rebuild(library)
-        queued = repository.housekeeping.rebuild(library)
-        assert held.reached.wait(30)
-        repository.delete("library")
-        with pytest.raises(NotFound):
-            repository.get("library")
-        held.go.set()
-        ended = {JobState.CANCELLED, JobState.FAILED}
-        wait_until(lambda: {repository.jobs.get(one.id).state for one in (job, queued)} <= ended, "both jobs end")
-
-
-def test_a_library_that_goes_while_its_rows_are_sealed_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with opened(tmp_path) as repository:
-        library, _ = repository.create(creation())
-        held = Held(monkeypatch)
-        fill(library, range(SEAL_ROWS))
-        assert held.reached.wait(30)
-        repository.delete("library")
-        held.go.set()
-        quick = repository.housekeeping._quick
-        wait_until(lambda: not quick.busy_with(lambda task: task is library), "the quick work ends")
-    assert "background work failed" not in caplog.text
-
-
-def test_a_folder_can_close_while_an_index_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository = LibraryRepository.open(tmp_path)
-    repository.start()
-    library, _ = repository.create(creation())
-    fill(library, range(600))
-    held = Held(monkeypatch)
-    job = repository.housekeeping.rebuild(library)
-    assert held.reached.wait(30)
-    closing = threading.Thread(target=repository.close)
-    closing.start()
-    held.go.set()
-    closing.join(30)
-    assert not closing.is_alive()
-    assert repository.jobs.get(job.id).state is JobState.CANCELLED
-    with opened(tmp_path) as again:
-        assert_finds(again.get("library"), set(range(600)))
 
 
 def test_the_statistics_of_a_library_do_not_wait_for_its_writer(tmp_path: Path) -> None:
