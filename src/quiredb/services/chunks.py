@@ -22,11 +22,8 @@ from quiredb.domain.reading import Counted, Page, Read
 from quiredb.domain.retrying import exactly, retry_unless_expected
 from quiredb.domain.times import now
 from quiredb.embedders.completion import Completion
-from quiredb.engine.view import View, allowed_rows, rows_of
+from quiredb.engine.view import allowed_rows, rows_of
 from quiredb.repositories.libraries import LibraryRepository
-from quiredb.repositories.open_library import OpenLibrary
-
-_ROWS_READ = 2_000
 
 
 class ChunkService:
@@ -133,18 +130,9 @@ class ChunkService:
         allowed = allowed_rows(view, filter_, library.texts)
         if dry_run:
             return Counted(allowed.count, view.position)
-        matching = self._versions(library, view, rows_of(view, allowed).tolist())
+        matching = tuple(library.store.versions(rows_of(view, allowed).tolist()))
         receipt = library.submit(WriteBatch((DeleteUnchanged(matching),), now(), idempotency))
         return Counted(receipt.outcomes[0].removed, receipt.position, receipt.replayed)
-
-    def _versions(self, library: OpenLibrary, view: View, rows: Sequence[int]) -> tuple[tuple[str, int], ...]:
-        """(id, version) of rows that `view` sees; the view is held so that they are not purged."""
-        pairs: list[tuple[str, int]] = []
-        for start in range(0, len(rows), _ROWS_READ):
-            found = library.store.chunks_by_row(rows[start : start + _ROWS_READ])
-            pairs.extend((chunk.id, chunk.version) for chunk in found.values())
-        assert len(pairs) == len(rows), f"the view at {view.position} lost rows"
-        return tuple(pairs)
 
 
 def _check_distinct(drafts: Sequence[BatchDraft]) -> None:

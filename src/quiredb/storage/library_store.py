@@ -134,6 +134,10 @@ class LibraryStore:
         """(row, text) of these rows, in their order; purged rows are missing."""
         return self._reader.texts(rows)
 
+    def versions(self, rows: Sequence[int]) -> Iterator[tuple[str, int]]:
+        """(chunk id, version) of these rows, in their order; purged rows are missing."""
+        return self._reader.versions(rows)
+
     def live_chunk_rows(self, after_row: int, up_to_row: int | None, position: int) -> Iterator[list[ChunkRow]]:
         """Chunks alive at the position with after_row < row <= up_to_row (None: all), by row, with embeddings."""
         return self._scans.live_chunk_rows(after_row, up_to_row, position)

@@ -14,6 +14,7 @@ from quiredb.storage.database import fetch, fetch_one
 from quiredb.storage.encoding import decode_chunk_metadata, decode_document_metadata
 
 _TEXTS_AT_ONCE = 500
+_VERSIONS_AT_ONCE = 5_000
 
 # Versions of one id do not overlap: of those born by a position, only the newest can be visible at it.
 _CHUNK = """
@@ -44,6 +45,7 @@ SELECT d.key, d.id, d.metadata, d.chunk_count, d.born, d.created_at, d.updated_a
 FROM carray(?1) AS wanted CROSS JOIN documents AS d INDEXED BY documents_key ON d.key = wanted.value
 WHERE d.born <= ?2 AND (d.died IS NULL OR d.died > ?2)
 """
+_VERSIONS = "SELECT c.id, c.born FROM carray(?) AS wanted CROSS JOIN chunks AS c ON c.row = wanted.value"
 _TEXTS = "SELECT t.row, t.text FROM carray(?) AS wanted CROSS JOIN texts AS t ON t.row = wanted.value"
 
 
@@ -144,6 +146,14 @@ class LibraryReader:
             wanted = row_array(rows[start : start + _TEXTS_AT_ONCE])
             with self._connections.borrow() as connection:
                 found = fetch(connection, _TEXTS, (wanted,))
+            yield from found
+
+    def versions(self, rows: Sequence[int]) -> Iterator[tuple[str, int]]:
+        """(chunk id, version) of these rows, in their order; purged rows are missing."""
+        for start in range(0, len(rows), _VERSIONS_AT_ONCE):
+            wanted = row_array(rows[start : start + _VERSIONS_AT_ONCE])
+            with self._connections.borrow() as connection:
+                found = fetch(connection, _VERSIONS, (wanted,))
             yield from found
 
 

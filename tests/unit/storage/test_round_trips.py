@@ -23,6 +23,14 @@ def test_texts_follow_the_order_of_the_rows_asked_for_over_many_slices(store: Li
     assert list(store.texts(rows)) == [(row, f"text {row}") for row in rows]
 
 
+def test_versions_follow_the_order_of_the_rows_asked_for_over_many_slices(store: LibraryStore) -> None:
+    write(store, *(put(f"c{number}") for number in range(6_000)))
+    write(store, put("c7"))
+    rows = [row for row in range(6_001, 0, -1) if row % 7]
+    expected = [("c7", 2) if row == 6_001 else (f"c{row - 1}", 1) for row in rows]
+    assert list(store.versions(rows)) == expected
+
+
 def test_metadata_comes_back_as_it_went_in(store: LibraryStore) -> None:
     chunk = ChunkMetadata("n", "s", 3, "de", ("t",), {"i": -(2**53), "f": 0.1, "b": False, "l": ("a", "b"), "e": ()})
     document = DocumentMetadata("t", "s", "a", "en", instant(-(10**9)), (), {"on": "2026-01-01T00:00:00Z"})
