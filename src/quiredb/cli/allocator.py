@@ -3,20 +3,23 @@
 import ctypes
 import sys
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE_BYTES = 256 * 1024
 _TRIM_BYTES = 1024 * 1024
+_ARENAS = 2
 
 
 def return_memory_early() -> bool:
     """Tell glibc to give large blocks back as soon as they are freed; True where that could be said.
 
     Left to itself, glibc raises its threshold for separate mappings up to 32 MiB once a block of that size was freed.
-    The arrays of a build then come from the heap, and their memory stays with the process when the build is over.
+    The arrays of a build then come from the heap, and their memory stays with the process when the build is over. It
+    also gives many threads heaps of their own, each with its own gaps.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES) and mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES))
+    wishes = ((_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _TRIM_BYTES), (_M_ARENA_MAX, _ARENAS))
+    return all([bool(mallopt(name, value)) for name, value in wishes])
