@@ -22,4 +22,5 @@ def return_memory_early() -> bool:
     if mallopt is None:
         return False
     wishes = ((_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _TRIM_BYTES), (_M_ARENA_MAX, _ARENAS))
-    return all([bool(mallopt(name, value)) for name, value in wishes])
+    heard = [bool(mallopt(name, value)) for name, value in wishes]
+    return all(heard)
