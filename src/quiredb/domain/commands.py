@@ -125,7 +125,11 @@ Command: TypeAlias = WriteBatch | ConfigureLibrary
 
 @dataclass(frozen=True, slots=True)
 class CreateLibrary:
-    """Make a library. Goes to the catalogue, not to a library's log."""
+    """Make a library. Goes to the catalogue, not to a library's log.
+
+    `position` is where it begins: after the last position of an earlier library of the same id, so that no version, and
+    no ETag, ever stands for two things.
+    """
 
     id: str
     dimension: int
@@ -135,6 +139,7 @@ class CreateLibrary:
     metadata: LibraryMetadata
     at: datetime
     idempotency: IdempotencyToken | None = None
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
@@ -81,6 +82,7 @@ class LibraryRepository:
             if command.id in self._libraries or command.id in self.damaged:
                 raise PreconditionFailed(f"The library {command.id!r} exists already.")
             key = os.urandom(8).hex()
+            command = replace(command, position=self.folder.catalogue.first_position(command.id))
             store = LibraryStore.create(self.folder.library_folder(key), command)
             try:
                 self.folder.catalogue.add(command.id, key, command.idempotency)
@@ -99,10 +101,10 @@ class LibraryRepository:
                 return
             library = self.get(library_id)
             with library.writer:
-                version = library.view().library.version
-                if expected.version not in {None, version}:
-                    raise PreconditionFailed(f"The library is at version {version}.")
-                self.folder.catalogue.remove(library_id)
+                facts = library.view().library
+                if expected.version not in {None, facts.version}:
+                    raise PreconditionFailed(f"The library is at version {facts.version}.")
+                self.folder.catalogue.remove(library_id, facts.position)
                 self._libraries = {name: one for name, one in self._libraries.items() if name != library_id}
                 library.closed.set()
                 library.store.close()

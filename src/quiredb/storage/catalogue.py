@@ -65,9 +65,17 @@ class Catalogue:
                 (idempotency.key, idempotency.digest, to_microseconds(at), library_id),
             )
 
-    def remove(self, library_id: str) -> None:
-        """Forget a library and how it was created. Its folder is then an orphan."""
+    def first_position(self, library_id: str) -> int:
+        """Where a new library of this id begins: behind all positions of earlier ones."""
+        with self._lock, self._connection.plain() as connection:
+            found = fetch(connection, "SELECT position FROM retired WHERE id = ?", (library_id,))
+        return int(found[0][0]) + 1 if found else 0
+
+    def remove(self, library_id: str, position: int | None = None) -> None:
+        """Forget a library and how it was created, but for its last position. Its folder is then an orphan."""
         with self._lock, self._connection.transaction() as connection:
+            if position is not None:
+                connection.execute("INSERT OR REPLACE INTO retired VALUES (?, ?)", (library_id, position))
             connection.execute("DELETE FROM libraries WHERE id = ?", (library_id,))
             connection.execute("DELETE FROM creations WHERE library = ?", (library_id,))
 

@@ -25,7 +25,7 @@ class LibraryState:
 
 
 def first_state(command: CreateLibrary) -> LibraryState:
-    """An empty library, at position 0."""
+    """An empty library, where its command lets it begin."""
     library = Library(
         id=command.id,
         dimension=command.dimension,
@@ -35,8 +35,8 @@ def first_state(command: CreateLibrary) -> LibraryState:
         metadata=command.metadata,
         document_count=0,
         chunk_count=0,
-        position=0,
-        version=0,
+        position=command.position,
+        version=command.position,
         created_at=command.at,
         updated_at=command.at,
     )

@@ -75,6 +75,20 @@ def test_deleting_a_library_removes_its_files(tmp_path: Path) -> None:
         assert_finds(repository.get("library"), set())
 
 
+def test_a_library_made_again_begins_behind_the_positions_of_the_first(tmp_path: Path) -> None:
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(3))
+        last = library.view().position
+        repository.delete("library")
+    with opened(tmp_path) as repository:
+        again, _ = repository.create(creation())
+        assert (again.view().position, again.view().library.version) == (last + 1, last + 1)
+        fill(again, range(1))
+        assert again.view().position == last + 2
+        assert repository.create(creation("other"))[0].view().position == 0
+
+
 def test_a_library_may_go_while_it_is_looked_up(tmp_path: Path) -> None:
     class Vanishing(dict[str, OpenLibrary]):
         def __contains__(self, key: object) -> bool:
