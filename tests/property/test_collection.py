@@ -17,14 +17,14 @@ from quiredb.engine.building import Progress, RowRange, SegmentContents, build_s
 from quiredb.engine.collection import Collection
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.fresh import FreshBuffer, contents_of
-from quiredb.engine.index_choice import SegmentPlan
+from quiredb.engine.index_choice import IndexPlan
 from quiredb.engine.searching import Nearest, matching_in_id_order, metric_name, search_view
 from quiredb.engine.segment import SegmentHeader, open_segment_arrays
 from quiredb.engine.view import View, allowed_rows, merged_contents, rows_of
 from tests.unit.engine.twin import DIMENSION, NEVER, Twin
 
 QUIET = Progress(report=lambda _: None, cancelled=lambda: False)
-GRAPH = SegmentPlan("graph", {"degree": 8, "build_effort": 24})
+GRAPH = IndexPlan("graph", {"degree": 8, "build_effort": 24})
 FILTERS = [
     None,
     *map(
@@ -146,7 +146,7 @@ class Walk:
         return from_memory if self.random.random() < 0.7 else from_rows
 
     def _build(self, view: View, low: int, high: int, removed: list[str], contents: SegmentContents) -> Build:
-        plan = GRAPH if len(contents.rows) > 50 and self.random.random() < 0.2 else SegmentPlan("flat", {})
+        plan = GRAPH if len(contents.rows) > 50 and self.random.random() < 0.2 else IndexPlan("flat", {})
         span = RowRange(low, high, view.position)
         header, arrays = build_segment(contents, span, metric_name(self.twin.library.metric), plan, QUIET)
         for array in arrays.values():

@@ -12,7 +12,7 @@ from quiredb.domain.changes import ChunkRow
 from quiredb.domain.errors import JobCancelled
 from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
-from quiredb.engine.index_choice import SegmentPlan
+from quiredb.engine.index_choice import IndexPlan
 from quiredb.engine.planner import CURVE_K
 from quiredb.engine.queries import queries_like
 from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
@@ -87,7 +87,7 @@ def vectors_of(batch: Sequence[ChunkRow], dimension: int) -> NDArray[np.float32]
 
 
 def build_segment(
-    contents: SegmentContents, span: RowRange, metric: MetricName, plan: SegmentPlan, progress: Progress
+    contents: SegmentContents, span: RowRange, metric: MetricName, plan: IndexPlan, progress: Progress
 ) -> tuple[SegmentHeader, dict[str, NDArray[Any]]]:
     """Build the index of a segment, measure it, and lay everything out for its file. Raises `JobCancelled`."""
     flat = build_flat(contents.vectors, metric)
@@ -106,7 +106,7 @@ def build_segment(
     return header, arrays
 
 
-def _index(flat: FlatIndex, plan: SegmentPlan, progress: Progress) -> VectorIndex:
+def _index(flat: FlatIndex, plan: IndexPlan, progress: Progress) -> VectorIndex:
     if plan.kind == "flat":
         return flat
     try:

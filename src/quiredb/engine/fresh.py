@@ -12,7 +12,6 @@ from quiredb.domain.chunk import Chunk
 from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.arrays import GrowingArray
 from quiredb.engine.building import SegmentContents, vectors_of
-from quiredb.engine.column_block import ColumnBlockBuilder
 from quiredb.engine.columns import Mask
 from quiredb.engine.paged_columns import PagedColumns, Pages, RecordKind
 
@@ -104,11 +103,8 @@ class FreshBuffer:
 
 def contents_of(fresh: FreshRows) -> SegmentContents:
     """The living rows of the buffer as the contents of a segment."""
-    places = np.arange(len(fresh)) if fresh.dead is None else np.flatnonzero(~fresh.dead)
-    chunks = [fresh.chunks[place] for place in places.tolist()]
-    order = np.array(sorted(range(len(chunks)), key=lambda number: chunks[number].id), np.int64)
-    builder = ColumnBlockBuilder(Scope.CHUNK, chunk_values)
-    for chunk in chunks:
-        builder.add(chunk)
-    chosen = places[order]
-    return SegmentContents(fresh.rows[chosen], fresh.document_keys[chosen], fresh.vectors[chosen], builder.build(order))
+    living = range(len(fresh)) if fresh.dead is None else np.flatnonzero(~fresh.dead).tolist()
+    places = sorted(living, key=lambda place: fresh.chunks[place].id)
+    block = CHUNKS.block([fresh.chunks[place] for place in places])
+    chosen = np.array(places, np.int64)
+    return SegmentContents(fresh.rows[chosen], fresh.document_keys[chosen], fresh.vectors[chosen], block)

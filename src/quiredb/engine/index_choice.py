@@ -12,20 +12,20 @@ _PARAMETERS = {"degree": (8, 64, 32), "build_effort": (16, 512, 100)}
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentPlan:
+class IndexPlan:
     """What to build: `flat`, or `graph` with its parameters."""
 
     kind: str
     parameters: Mapping[str, int]
 
 
-def plan_segment(spec: IndexSpec, rows: int) -> SegmentPlan:
+def plan_segment(spec: IndexSpec, rows: int) -> IndexPlan:
     """The index for a segment of `rows` rows under a library's specification."""
     threshold = {IndexKind.AUTO: GRAPH_ROWS_AUTO, IndexKind.GRAPH: GRAPH_ROWS_FORCED}.get(spec.kind)
     if threshold is None or rows < threshold:
-        return SegmentPlan("flat", {})
+        return IndexPlan("flat", {})
     defaults = {name: default for name, (_, _, default) in _PARAMETERS.items()}
-    return SegmentPlan("graph", {**defaults, **spec.parameters})
+    return IndexPlan("graph", {**defaults, **spec.parameters})
 
 
 def explain_choice(spec: IndexSpec, rows: int) -> str:

@@ -11,7 +11,7 @@ from quiredb.engine.building import Progress, RowRange, build_segment, collect
 from quiredb.engine.collection import Collection
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.fresh import FreshBuffer
-from quiredb.engine.index_choice import SegmentPlan
+from quiredb.engine.index_choice import IndexPlan
 from quiredb.engine.searching import metric_name
 from quiredb.engine.segment import Segment, SegmentHeader, open_segment_arrays
 from quiredb.storage.library_store import LibraryStore
@@ -71,5 +71,5 @@ def segment_from_store(store: LibraryStore, library: Library, record: SegmentRec
     span = RowRange(record.low_row, record.high_row, library.position)
     rows = store.live_chunk_rows(span.low, span.high, span.position)
     contents = collect(rows, library.dimension, _UNWATCHED)
-    header, arrays = build_segment(contents, span, metric_name(library.metric), SegmentPlan("flat", {}), _UNWATCHED)
+    header, arrays = build_segment(contents, span, metric_name(library.metric), IndexPlan("flat", {}), _UNWATCHED)
     return open_segment_arrays(record.name, header, arrays, 0)
