@@ -2,8 +2,9 @@
 
 Numba's own key for a cached function sees the function and its file, but neither its callees in other files nor
 what an intrinsic emits, so a changed intrinsic would keep answering with old machine code. Here every folder is
-named by a hash of *everything* the machine code depends on: all sources of this package, the versions of Python,
-Numba, llvmlite and NumPy, the CPU and its features. Another version never meets another folder's code.
+named by a hash of *everything* the machine code depends on: the sources of `kernels/` and what they import, the
+versions of Python, Numba, llvmlite and NumPy, the CPU and its features. Another version never meets another folder's
+code, and Python around the kernels may change without compiling them again.
 
 The folder is the first of these that is usable: `QUIRE_KERNEL_CACHE`, `XDG_CACHE_HOME`/quire/kernels,
 `~/.cache`/quire/kernels, a fresh temporary folder. Usable means writable, or already complete (a read-only image).
@@ -30,12 +31,14 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 
 COMPLETE = "complete"
 _PACKAGE = Path(__file__).parent
+IMPORTED = ("contract.py", "kernel_cache.py")
+"""The modules beside `kernels/` that kernels import."""
 
 
 def cache_key(package: Path = _PACKAGE) -> str:
     """A short hash of all that decides the machine code of the kernels under `package`."""
     digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
+    for source in sorted([*(package / "kernels").rglob("*.py"), *(package / name for name in IMPORTED)]):
         digest.update(source.relative_to(package).as_posix().encode())
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     for name in ("numba", "llvmlite", "numpy"):

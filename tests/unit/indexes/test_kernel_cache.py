@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -45,13 +46,23 @@ def test_the_key_names_every_source(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     key = kernel_cache.cache_key(copy)
     assert key == kernel_cache.cache_key(PACKAGE)
-    for name in ("kernels/simd.py", "kernels/quantize.py", "graph.py"):
+    for name in ("kernels/simd.py", "kernels/quantize.py", "contract.py"):
         original = (copy / name).read_text()
         (copy / name).write_text(original + "\n")
         assert kernel_cache.cache_key(copy) != key
         (copy / name).write_text(original)
     (copy / "kernels" / "simd.py").rename(copy / "kernels" / "renamed.py")
     assert kernel_cache.cache_key(copy) != key
+
+
+def test_the_key_covers_all_that_kernels_import() -> None:
+    imported = {
+        f"{node.module.removeprefix('quiredb.indexes.')}.py"
+        for source in (PACKAGE / "kernels").rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("quiredb.")
+    }
+    assert {name for name in imported if not name.startswith("kernels")} == set(kernel_cache.IMPORTED)
 
 
 def test_the_key_names_versions_cpu_and_switches(monkeypatch: pytest.MonkeyPatch) -> None:
