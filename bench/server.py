@@ -59,6 +59,12 @@ class Server:
             "file-backed": int(fields["RssFile"].split()[0]) * 1024,
         }
 
+    def cpu_seconds(self) -> float:
+        """User and system time of all its threads since it started, to the kernel's clock tick."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def disk_bytes(self) -> int:
         """Bytes of all files in the data folder."""
         return sum(path.stat().st_size for path in self.data.rglob("*") if path.is_file())

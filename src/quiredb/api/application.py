@@ -1,6 +1,7 @@
 """The HTTP application, put together."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 
 from anyio import CapacityLimiter
@@ -50,6 +51,7 @@ def create_api(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.cursors = CursorSigner(settings.secret)
+    app.state.threads = ThreadPoolExecutor(settings.searches_at_once_max, "quire-search")
     app.state.import_slots = CapacityLimiter(settings.imports_at_once_max)
     app.state.description = describe()
     add_problem_handlers(app)

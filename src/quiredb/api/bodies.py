@@ -64,32 +64,48 @@ class StrictRoute(APIRoute):
         return strict
 
 
+def body_model(route: APIRoute) -> type[BaseModel]:
+    """The model that the body of a route must fit."""
+    model = _body(route).annotation
+    assert isinstance(model, type) and issubclass(model, BaseModel), f"{route.path}: the body is one Pydantic model"
+    return model
+
+
+def accepted_types(route: APIRoute) -> frozenset[str]:
+    """The media types that a route takes."""
+    return frozenset({JSON, _body(route).media_type})
+
+
+def _body(route: APIRoute) -> params.Body:
+    assert route.body_field is not None, f"{route.path} takes no body"
+    field = route.body_field.field_info
+    assert isinstance(field, params.Body)
+    return field
+
+
 def _decoder(route: APIRoute) -> Callable[[Request], Coroutine[Any, Any, Request]] | None:
     """What reads the body of a route, or None when it has none."""
     if route.body_field is None:
         return None
-    field = route.body_field.field_info
-    assert isinstance(field, params.Body)
-    model = field.annotation
-    assert isinstance(model, type) and issubclass(model, BaseModel), f"{route.path}: the body is one Pydantic model"
-    accepted = {JSON, field.media_type}
+    model, accepted = body_model(route), accepted_types(route)
 
     async def decode(request: Request) -> Request:
         check_media_type(request, accepted)
         settings: ApiSettings = request.app.state.settings
-        raw = await _read(request, settings.body_bytes_max)
+        raw = await read_body(request, settings.body_bytes_max)
         if len(raw) < _THREAD_FROM_BYTES:
-            return DecodedRequest(request, raw, _build(model, raw))
-        return DecodedRequest(request, raw, await run_in_threadpool(_build, model, raw))
+            return DecodedRequest(request, raw, build_body(model, raw))
+        return DecodedRequest(request, raw, await run_in_threadpool(build_body, model, raw))
 
     return decode
 
 
-def _build(model: type[Body], raw: bytes) -> Body:
+def build_body(model: type[Body], raw: bytes) -> Body:
+    """The model that strict JSON bytes hold; raises what `decode_object` and `validate` raise."""
     return validate(model, decode_object(raw))
 
 
-def check_media_type(request: Request, accepted: set[str]) -> None:
+def check_media_type(request: Request, accepted: frozenset[str]) -> None:
     """Refuse other content types (a parameter such as charset=utf-8 is fine) and every content encoding.
 
     Raises:
@@ -104,8 +120,8 @@ def check_media_type(request: Request, accepted: set[str]) -> None:
         raise UnsupportedMediaType("Send the body without a Content-Encoding.")
 
 
-async def _read(request: Request, bytes_max: int) -> bytes:
-    """The whole body, refused before it is buffered when it says or shows that it is too large."""
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """The whole body. `TooLarge` before it is buffered when it says or shows that it is too large."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > bytes_max:
         raise _too_large(bytes_max)

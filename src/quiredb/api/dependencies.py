@@ -40,10 +40,20 @@ class ReadTerms:
     position: int | None
     seconds: float
 
+    @classmethod
+    def none(cls) -> "ReadTerms":
+        """Any position will do."""
+        return _NO_TERMS
+
     def wait(self, services: Services, library_id: str) -> None:
         """Return once the library has reached the position that the read asks for; `ReplicaBehind` otherwise."""
         if self.position is not None:
             services.libraries.wait_for_position(library_id, self.position, self.seconds)
+
+
+READ_TERMS_HEADERS = frozenset({b"x-quire-min-position", b"x-quire-max-wait-ms"})
+"""The headers that read terms come from, as ASGI has them."""
+_NO_TERMS = ReadTerms(None, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

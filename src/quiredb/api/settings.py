@@ -18,4 +18,5 @@ class ApiSettings:
     wait_seconds_default: float = 1.0
     wait_seconds_max: float = 30.0
     imports_at_once_max: int = 16
+    searches_at_once_max: int = 40
     metric_libraries_max: int = 100

@@ -13,6 +13,7 @@ from quiredb.api.dependencies import (
     ReadTermsDependency,
     ServicesDependency,
 )
+from quiredb.api.direct import DirectRoute
 from quiredb.api.openapi import BODY_PROBLEMS, WRITE_PROBLEMS
 from quiredb.api.schemas.chunks import ChunkPage, chunk_answer
 from quiredb.api.schemas.search import (
@@ -38,9 +39,6 @@ from quiredb.domain.filter_parsing import parse_filter
 router = APIRouter(prefix="/v1/libraries/{library}", tags=["search"], route_class=StrictRoute)
 
 
-@router.post(
-    "/search", operation_id="search", summary="Search", response_model=SearchResultAnswer, responses=BODY_PROBLEMS
-)
 def search(
     services: ServicesDependency,
     library: LibraryPath,
@@ -53,13 +51,6 @@ def search(
     return answer(search_answer(found, body), position=found.position)
 
 
-@router.post(
-    "/search/batch",
-    operation_id="search_batch",
-    summary="Several searches",
-    response_model=SearchBatchAnswer,
-    responses=BODY_PROBLEMS,
-)
 def search_batch(
     services: ServicesDependency,
     library: LibraryPath,
@@ -72,6 +63,28 @@ def search_batch(
     found = services.search.search_batch(library, requests)
     results = [search_answer(one, asked) for one, asked in zip(found, body.searches, strict=True)]
     return answer({"results": results}, position=found[0].position)
+
+
+router.add_api_route(
+    "/search",
+    search,
+    methods=["POST"],
+    operation_id="search",
+    summary="Search",
+    response_model=SearchResultAnswer,
+    responses=BODY_PROBLEMS,
+    route_class_override=DirectRoute,
+)
+router.add_api_route(
+    "/search/batch",
+    search_batch,
+    methods=["POST"],
+    operation_id="search_batch",
+    summary="Several searches",
+    response_model=SearchBatchAnswer,
+    responses=BODY_PROBLEMS,
+    route_class_override=DirectRoute,
+)
 
 
 @router.post(

@@ -24,6 +24,7 @@ from quiredb.domain.drafts import ImportItem, ImportReport
 
 router = APIRouter(prefix="/v1/libraries/{library}", tags=["transfer"], route_class=StrictRoute)
 
+_ACCEPTED = frozenset({NDJSON})
 _NDJSON_EXAMPLE = (
     '{"id": "guide", "metadata": {"title": "Guide"}, '
     '"chunks": [{"id": "g1", "text": "One.", "embedding": [0.1, 0.9]}]}\n'
@@ -59,7 +60,7 @@ async def import_library(
     Bad lines are counted and the first named. What was committed before an abort or a broken connection stays.
     A chunk whose document does not exist makes it. What an export adds (versions, times, counts) is ignored.
     """
-    check_media_type(request, {NDJSON})
+    check_media_type(request, _ACCEPTED)
     token = idempotency_token(request.scope["route"].path, idempotency_key, b"")
     stream = LineStream(request.stream(), settings.import_line_bytes_max)
 
