@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from quiredb.domain.chunk import Chunk, Embedding
+from quiredb.domain.chunk import Embedding
 from quiredb.domain.document import Document
 from quiredb.domain.filters import Filter
 
@@ -38,11 +39,25 @@ class SearchRequest:
     explain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class FoundChunk(NamedTuple):
+    """What a hit shows of its chunk, as it is stored; None for what was not asked for.
+
+    `metadata` is the JSON object that metadata are stored and answered as: a search only hands it on.
+    """
+
+    row: int
+    id: str
+    document_id: str
+    position: int
+    text: str | None
+    metadata: bytes | None
+    embedding: Embedding | None
+
+
+class Hit(NamedTuple):
     """A chunk that was found. `document` only when it was asked for."""
 
-    chunk: Chunk
+    chunk: FoundChunk
     document: Document | None
     score: float
     distance: float

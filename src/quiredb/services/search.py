@@ -101,7 +101,7 @@ def _hits(
 ) -> tuple[Hit, ...]:
     """The texts and metadata of found rows, from the store, as the view sees them."""
     rows = list(ranked)
-    chunks = library.store.chunks_by_row([row.row for row in rows], Include.EMBEDDING in include)
+    chunks = library.store.found([row.row for row in rows], include)
     documents: dict[int, Document] = {}
     if Include.DOCUMENT in include:
         documents = library.store.documents_by_key([row.document_key for row in rows], view.position)

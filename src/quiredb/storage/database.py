@@ -23,7 +23,8 @@ _APPLICATION_ID = 0x51756972  # "Quir"
 _FORMAT_VERSION = 1
 BUSY_MILLISECONDS = 5_000
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
-_WRITER_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 32 * 1024
+_MEMORY_BYTES = 256 * 1024 * 1024
 _DAMAGE_CODES = {apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ}
 _FAILURES = (
     apsw.IOError,
@@ -43,6 +44,8 @@ def _load_checksums() -> None:
 
 
 _load_checksums()
+# Page caches of all connections together: near this bound they reuse pages instead of taking more.
+apsw.soft_heap_limit(_MEMORY_BYTES)
 
 
 @contextmanager
@@ -112,6 +115,7 @@ def open_reader(path: Path) -> apsw.Connection:
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.pragma("query_only", True)
+        connection.pragma("cache_size", -_CACHE_KIB)
         return connection
 
 
@@ -151,4 +155,4 @@ def _configure(connection: apsw.Connection) -> None:
     connection.pragma("checkpoint_fullfsync", True)
     connection.pragma("journal_size_limit", _WAL_KEPT_BYTES)
     connection.pragma("temp_store", "memory")
-    connection.pragma("cache_size", -_WRITER_CACHE_KIB)
+    connection.pragma("cache_size", -_CACHE_KIB)

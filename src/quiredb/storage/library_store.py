@@ -11,6 +11,7 @@ from quiredb.domain.errors import QuireError, StorageFailed
 from quiredb.domain.filter_fields import Field
 from quiredb.domain.library import Library
 from quiredb.domain.metadata import Kind
+from quiredb.domain.search import FoundChunk, Include
 from quiredb.storage.commands import Applied, apply_command
 from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import create_database, database_errors, open_database
@@ -125,6 +126,10 @@ class LibraryStore:
     def chunks_by_row(self, rows: Sequence[int], with_embedding: bool = False) -> dict[int, Chunk]:
         """The versions of chunks that have these rows; purged rows are missing."""
         return self._reader.chunks_by_row(rows, with_embedding)
+
+    def found(self, rows: Sequence[int], include: frozenset[Include]) -> dict[int, FoundChunk]:
+        """What a search shows of these rows; purged rows are missing."""
+        return self._reader.found(rows, include)
 
     def documents_by_key(self, keys: Sequence[int], position: int) -> dict[int, Document]:
         """The documents that have these keys and exist at the position."""

@@ -1,7 +1,8 @@
 """Searches, counts, scans and recall on the wire."""
 
-from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias
+from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias, cast
 
+import orjson
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
@@ -9,7 +10,7 @@ from typing_extensions import TypedDict
 from quiredb.api.schemas.base import RequestModel
 from quiredb.api.schemas.chunks import ChunkText
 from quiredb.api.schemas.documents import DocumentAnswer, document_answer
-from quiredb.api.schemas.metadata import ChunkMetadataAnswer, chunk_metadata_answer
+from quiredb.api.schemas.metadata import ChunkMetadataAnswer
 from quiredb.api.vectors import Vector, VectorAnswer, encode_vector
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.filters import Filter
@@ -231,7 +232,7 @@ def search_answer(answer: SearchAnswer, body: SearchBody) -> SearchResultAnswer:
     """A search's answer with the parts that it asked for."""
     b64 = body.vector_encoding == "b64"
     result: SearchResultAnswer = {
-        "hits": [_hit_answer(hit, body.include, b64=b64) for hit in answer.hits],
+        "hits": [_hit_answer(hit, b64=b64) for hit in answer.hits],
         "position": answer.position,
         "took_ms": milliseconds(answer.took_seconds),
     }
@@ -240,7 +241,7 @@ def search_answer(answer: SearchAnswer, body: SearchBody) -> SearchResultAnswer:
     return result
 
 
-def _hit_answer(hit: Hit, include: frozenset[Include], *, b64: bool) -> HitAnswer:
+def _hit_answer(hit: Hit, *, b64: bool) -> HitAnswer:
     chunk = hit.chunk
     answer: HitAnswer = {
         "id": chunk.id,
@@ -249,11 +250,11 @@ def _hit_answer(hit: Hit, include: frozenset[Include], *, b64: bool) -> HitAnswe
         "distance": hit.distance,
         "position": chunk.position,
     }
-    if Include.TEXT in include:
+    if chunk.text is not None:
         answer["text"] = chunk.text
-    if Include.METADATA in include:
-        answer["metadata"] = chunk_metadata_answer(chunk.metadata)
-    if Include.EMBEDDING in include and chunk.embedding is not None:
+    if chunk.metadata is not None:
+        answer["metadata"] = cast(ChunkMetadataAnswer, orjson.Fragment(chunk.metadata))
+    if chunk.embedding is not None:
         answer["embedding"] = encode_vector(chunk.embedding, b64=b64)
     if hit.document is not None:
         answer["document"] = document_answer(hit.document)
