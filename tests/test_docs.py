@@ -20,8 +20,8 @@ from quiredb.cli.main import COMMANDS
 from quiredb.domain import limits
 from quiredb.domain.filter_fields import ATTRIBUTES, Scope, fixed_fields
 from quiredb.domain.filters import Operator
-from quiredb.engine import index_choice, merging, planner
-from quiredb.indexes import build_flat, build_graph
+from quiredb.engine import index_choice, merging
+from quiredb.indexes import build_flat, build_graph, planner
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -229,7 +229,7 @@ def test_the_space_of_an_index_is_what_the_page_says() -> None:
         ("What auto does", f"segments\nof {index_choice.GRAPH_ROWS_FORCED:,} rows or more"),
         ("In one minute", f"below {index_choice.GRAPH_ROWS_AUTO:,} vectors in a segment"),
         ("Recall is the knob", f"`recall` {planner.DEFAULT_RECALL} (the default)"),
-        ("Filters and the planner", f"up to {planner._SCAN_ROWS:,} rows, or {100 * planner._SCAN_SHARE:.0f} % of the"),
+        ("Recall is the knob", f"a margin: {100 * planner.MARGIN:.0f} % of the allowed misses"),
         ("Segments and merging", f"At {merging.SEAL_ROWS:,} rows the buffer is *sealed*"),
         ("Segments and merging", f"grows past {merging.SEGMENT_ROWS_MAX:,} rows"),
         (

@@ -13,15 +13,10 @@ from quiredb.domain.errors import JobCancelled
 from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
 from quiredb.engine.index_choice import IndexPlan
-from quiredb.engine.planner import CURVE_K
-from quiredb.engine.queries import queries_like
-from quiredb.engine.segment import EffortPoint, SegmentHeader, segment_arrays
-from quiredb.indexes.contract import BuildCancelled, MetricName, VectorIndex
-from quiredb.indexes.curve import effort_curve
-from quiredb.indexes.flat import FlatIndex, build_flat
-from quiredb.indexes.graph_build import build_graph
+from quiredb.engine.segment import SegmentHeader, segment_arrays
+from quiredb.indexes.contract import BuildCancelled, MetricName
+from quiredb.indexes.vector_index import VectorIndex
 
-_CURVE_QUERIES = 300
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
 """Threads of one build: one processor stays free for searches and writes."""
 
@@ -90,43 +85,27 @@ def build_segment(
     contents: SegmentContents, span: RowRange, metric: MetricName, plan: IndexPlan, progress: Progress
 ) -> tuple[SegmentHeader, dict[str, NDArray[Any]]]:
     """Build the index of a segment, measure it, and lay everything out for its file. Raises `JobCancelled`."""
-    flat = build_flat(contents.vectors, metric)
-    index = _index(flat, plan, progress)
+    index = _index(contents.vectors, metric, plan, progress)
     header = SegmentHeader(
         low_row=span.low,
         high_row=span.high,
         position=span.position,
-        metric=metric,
-        kind=index.kind,
-        curve=_measure(index, flat),
         columns=tuple((scope, name, kind) for scope, name, kind in contents.block.layout()),
-        parameters=plan.parameters,
+        index=index.description(),
     )
-    arrays = segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, flat, index)
-    return header, arrays
+    return header, segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, index)
 
 
-def _index(flat: FlatIndex, plan: IndexPlan, progress: Progress) -> VectorIndex:
-    if plan.kind == "flat":
-        return flat
+def _index(vectors: NDArray[np.float32], metric: MetricName, plan: IndexPlan, progress: Progress) -> VectorIndex:
     try:
-        return build_graph(
-            flat,
-            degree=plan.parameters["degree"],
-            build_effort=plan.parameters["build_effort"],
+        return VectorIndex.build(
+            vectors,
+            metric,
+            plan.kind,
             threads=_THREADS,
             progress=progress.report,
             cancelled=progress.cancelled,
+            **plan.parameters,
         )
     except BuildCancelled:
         raise JobCancelled("The build was cancelled.") from None
-
-
-def _measure(index: VectorIndex, flat: FlatIndex) -> tuple[EffortPoint, ...]:
-    """The effort-to-recall curve on queries made from the segment's own rows."""
-    if index.kind == "flat" or flat.count < 2:
-        return ()
-    random = np.random.default_rng(flat.count)
-    chosen = flat.vectors[random.integers(0, flat.count, (3, _CURVE_QUERIES))]
-    queries = queries_like(chosen[0], chosen[1], chosen[2], random)
-    return tuple(EffortPoint(*point) for point in effort_curve(index, flat, queries, k=CURVE_K))

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.library import IndexKind, IndexSpec
+from quiredb.indexes.vector_index import VectorIndex
+from quiredb.indexes.vector_index_build import AUTO_ROWS
 
-GRAPH_ROWS_AUTO = 16_384
+GRAPH_ROWS_AUTO = AUTO_ROWS
 GRAPH_ROWS_FORCED = 1_000
 _PARAMETERS = {"degree": (8, 64, 32), "build_effort": (16, 512, 100)}
 
 
 @dataclass(frozen=True, slots=True)
 class IndexPlan:
-    """What to build: `flat`, or `graph` with its parameters."""
+    """What to build: `auto`, `flat`, or `graph` with its parameters."""
 
     kind: str
     parameters: Mapping[str, int]
@@ -21,26 +23,25 @@ class IndexPlan:
 
 def plan_segment(spec: IndexSpec, rows: int) -> IndexPlan:
     """The index for a segment of `rows` rows under a library's specification."""
-    threshold = {IndexKind.AUTO: GRAPH_ROWS_AUTO, IndexKind.GRAPH: GRAPH_ROWS_FORCED}.get(spec.kind)
-    if threshold is None or rows < threshold:
+    if spec.kind is IndexKind.AUTO:
+        return IndexPlan("auto", {})
+    if spec.kind is IndexKind.FLAT or rows < GRAPH_ROWS_FORCED:
         return IndexPlan("flat", {})
     defaults = {name: default for name, (_, _, default) in _PARAMETERS.items()}
     return IndexPlan("graph", {**defaults, **spec.parameters})
 
 
-def explain_choice(spec: IndexSpec, rows: int) -> str:
-    """One sentence for `GET .../index`."""
+def explain_choice(spec: IndexSpec, largest: VectorIndex | None) -> str:
+    """One sentence for `GET .../index`; `largest` is the index of the largest segment."""
     match spec.kind:
         case IndexKind.FLAT:
             return "Asked for: every search scans all vectors exactly."
         case IndexKind.GRAPH:
             return f"Asked for: segments of {GRAPH_ROWS_FORCED:,} rows or more carry a graph, smaller ones are scanned."
-        case _ if rows < GRAPH_ROWS_AUTO:
+        case _ if largest is None:
             return f"Chosen by size: below {GRAPH_ROWS_AUTO:,} rows an exact scan is as fast as any index."
         case _:
-            return (
-                f"Chosen by size: segments of {GRAPH_ROWS_AUTO:,} rows or more carry a graph, smaller ones are scanned."
-            )
+            return largest.reason
 
 
 def check_index_spec(spec: IndexSpec, pointer: str) -> IndexSpec:

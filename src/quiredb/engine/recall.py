@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from quiredb.domain.search import RecallReport, RecallRequest
 from quiredb.engine.filtering import Texts
-from quiredb.engine.queries import queries_like
 from quiredb.engine.searching import Nearest, Ranking, search_view
 from quiredb.engine.view import View
+from quiredb.indexes.sample_queries import queries_like
 
 
 def sample_queries(view: View, count: int) -> NDArray[np.float32]:

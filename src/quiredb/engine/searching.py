@@ -14,11 +14,11 @@ from quiredb.domain.metric import Metric
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
-from quiredb.engine.planner import Strategy, choose_strategy
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
 from quiredb.indexes.contract import MetricName
 from quiredb.indexes.exact import exact_scan
+from quiredb.indexes.planner import Plan
 
 FRESH = "fresh"
 
@@ -59,9 +59,9 @@ def search_view(view: View, nearest: Nearest, filter_: Filter | None, texts: Tex
     found: list[Iterator[RankedRow]] = []
     parts: list[SegmentPlan] = []
     for part, (mask, count) in zip(view.segments, allowed.segments, strict=True):
-        rows, strategy = _search_segment(part.segment, mask, count, nearest)
+        rows, plan = _search_segment(part.segment, mask, count, nearest)
         found.append(iter(rows))
-        parts.append(SegmentPlan(part.segment.name, str(strategy), len(part.segment), count, strategy.effort))
+        parts.append(SegmentPlan(part.segment.name, str(plan), len(part.segment), count, plan.effort))
     mask, count = allowed.fresh
     if len(view.fresh):
         found.append(iter(_search_fresh(view, mask, count, nearest)))
@@ -71,21 +71,11 @@ def search_view(view: View, nearest: Nearest, filter_: Filter | None, texts: Tex
     return Ranking(ranked, SearchPlan(allowed.count, view.library.chunk_count, filtered - started, tuple(parts)))
 
 
-def _search_segment(
-    segment: Segment, mask: Mask | None, count: int, nearest: Nearest
-) -> tuple[list[RankedRow], Strategy]:
-    strategy = choose_strategy(segment, count, nearest.k, nearest.recall, exact=nearest.exact)
-    if strategy.name == "skip":
-        return [], strategy
-    wanted = min(nearest.k, count)
-    used = mask if strategy.masked else None
-    if strategy.name == "graph":
-        places, distances = segment.index.search(nearest.query, wanted, effort=strategy.effort, mask=used)
-        if len(places) == wanted:
-            return _ranked(segment, places, distances), strategy
-        strategy = Strategy("scan", strategy.masked)
-    places, distances = segment.flat.search(nearest.query, wanted, mask=used)
-    return _ranked(segment, places, distances), strategy
+def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Nearest) -> tuple[list[RankedRow], Plan]:
+    found = segment.index.nearest(
+        nearest.query, nearest.k, allowed=count, mask=mask, recall=nearest.recall, exact=nearest.exact
+    )
+    return _ranked(segment, found.rows, found.distances), found.plan
 
 
 def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:

@@ -13,21 +13,10 @@ from quiredb.domain.metadata import Kind
 from quiredb.engine.column_block import ColumnBlock
 from quiredb.engine.columns import TextColumn
 from quiredb.engine.strings import StringDictionary
-from quiredb.indexes.contract import MetricName, VectorIndex
-from quiredb.indexes.flat import FlatIndex, open_flat
-from quiredb.indexes.graph import open_graph
+from quiredb.indexes.vector_index import VectorIndex
 
 _ID = (Field(Scope.CHUNK, "id"), Kind.STRING)
 _INDEX = "index."
-
-
-@dataclass(frozen=True, slots=True)
-class EffortPoint:
-    """What one effort was measured to give when the segment was built."""
-
-    effort: int
-    recall: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +29,9 @@ class SegmentHeader:
     low_row: int
     high_row: int
     position: int
-    metric: MetricName
-    kind: str
-    curve: tuple[EffortPoint, ...]
     columns: tuple[tuple[str, str, str], ...]
-    parameters: Mapping[str, int]
+    index: Mapping[str, Any]
+    """How the vector index describes itself; see `VectorIndex.description`."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -52,11 +39,8 @@ class SegmentHeader:
             "low_row": self.low_row,
             "high_row": self.high_row,
             "position": self.position,
-            "metric": self.metric,
-            "kind": self.kind,
-            "curve": [[point.effort, point.recall, point.seconds] for point in self.curve],
             "columns": [list(column) for column in self.columns],
-            "parameters": dict(self.parameters),
+            "index": dict(self.index),
         }
 
     @classmethod
@@ -66,11 +50,8 @@ class SegmentHeader:
             low_row=data["low_row"],
             high_row=data["high_row"],
             position=data["position"],
-            metric=data["metric"],
-            kind=data["kind"],
-            curve=tuple(EffortPoint(*point) for point in data["curve"]),
             columns=tuple((scope, name, kind) for scope, name, kind in data["columns"]),
-            parameters=data["parameters"],
+            index=data["index"],
         )
 
 
@@ -90,7 +71,6 @@ class Segment:
     document_keys: NDArray[np.int64]
     vectors: NDArray[np.float32]
     block: ColumnBlock
-    flat: FlatIndex
     index: VectorIndex
     file_bytes: int
 
@@ -120,31 +100,21 @@ class Segment:
         places: NDArray[np.int64] = self.by_row[at[found]].astype(np.int64)
         return places
 
-    def effort_for(self, recall: float) -> int | None:
-        """The cheapest effort measured to reach `recall`; None when none did (then only an exact scan will do)."""
-        reached = [point.effort for point in self.header.curve if point.recall >= recall]
-        return min(reached, default=None)
-
-    def largest_effort(self) -> int | None:
-        """The largest effort that was measured; None when there is nothing to choose."""
-        return max((point.effort for point in self.header.curve), default=None)
-
 
 def segment_arrays(
     rows: NDArray[np.int64],
     document_keys: NDArray[np.int64],
     vectors: NDArray[np.float32],
     block: ColumnBlock,
-    flat: FlatIndex,
     index: VectorIndex,
 ) -> dict[str, NDArray[Any]]:
-    """Everything of a segment that goes into its file, as named arrays. `index` is `flat`, or walks on its codes."""
+    """Everything of a segment that goes into its file, as named arrays."""
     return {
         "rows": rows,
         "by_row": np.argsort(rows, kind="stable").astype(np.int32),
         "document_keys": document_keys,
         "vectors": vectors,
-        **{_INDEX + name: array for name, array in {**flat.arrays(), **index.arrays()}.items()},
+        **{_INDEX + name: array for name, array in index.arrays().items()},
         **block.arrays(),
     }
 
@@ -155,8 +125,6 @@ def open_segment_arrays(
     """The segment that a file's header and arrays describe, without copying them."""
     rows, vectors = arrays["rows"], arrays["vectors"]
     index_arrays = {key.removeprefix(_INDEX): array for key, array in arrays.items() if key.startswith(_INDEX)}
-    flat = open_flat(vectors, header.metric, index_arrays)
-    index: VectorIndex = flat if header.kind == "flat" else open_graph(flat, index_arrays)
     layout: Sequence[Sequence[str]] = header.columns
     return Segment(
         name=name,
@@ -166,7 +134,6 @@ def open_segment_arrays(
         document_keys=arrays["document_keys"],
         vectors=vectors,
         block=ColumnBlock.open(len(rows), layout, arrays),
-        flat=flat,
-        index=index,
+        index=VectorIndex.open(vectors, header.index, index_arrays),
         file_bytes=file_bytes,
     )

@@ -3,15 +3,15 @@
 from quiredb.indexes.contract import (
     BuildCancelled,
     IndexArraysError,
+    IndexStructure,
     KernelSelfTestError,
     MetricName,
-    VectorIndex,
 )
-from quiredb.indexes.curve import effort_curve
 from quiredb.indexes.exact import exact_distances, exact_scan
 from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
 from quiredb.indexes.graph import GraphIndex, open_graph
 from quiredb.indexes.graph_build import build_graph
+from quiredb.indexes.vector_index import VectorIndex
 from quiredb.indexes.warmup import WarmUpReport, warm_up
 
 __all__ = [
@@ -19,13 +19,13 @@ __all__ = [
     "FlatIndex",
     "GraphIndex",
     "IndexArraysError",
+    "IndexStructure",
     "KernelSelfTestError",
     "MetricName",
     "VectorIndex",
     "WarmUpReport",
     "build_flat",
     "build_graph",
-    "effort_curve",
     "exact_distances",
     "exact_scan",
     "open_flat",

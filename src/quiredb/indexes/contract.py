@@ -30,8 +30,8 @@ class IndexArraysError(ValueError):
     """Persisted arrays do not fit the vectors they are opened with; rebuild the index from the vectors."""
 
 
-class VectorIndex(Protocol):
-    """A read-only index over `count` float32 rows; safe to search from many threads at once.
+class IndexStructure(Protocol):
+    """A read-only way to search `count` float32 rows, safe for many threads at once; what a `VectorIndex` is made of.
 
     Distances are smaller-is-better float64: cosine `1 - cos`, l2 the *squared* Euclidean distance, dot `-<q, x>`.
     They are computed from the original float32 rows, whatever path found the row, and ordered by (distance, row).

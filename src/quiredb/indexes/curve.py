@@ -1,36 +1,141 @@
-"""Measures what an index's effort buys on given queries: the base of "recall is the knob"."""
+"""What an index was measured to give: recall and seconds by effort, and seconds of scans. No kernels, only numbers."""
 
 from __future__ import annotations
 
-import statistics
-import time
-
-import numpy as np
-
-from quiredb.indexes.contract import VectorIndex, Vectors
-from quiredb.indexes.flat import FlatIndex
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
 
 
-def effort_curve(index: VectorIndex, flat: FlatIndex, queries: Vectors, k: int = 10) -> list[tuple[int, float, float]]:
-    """For each of the index's efforts (effort, recall@k against `flat`, median seconds of one search).
+@dataclass(frozen=True, slots=True)
+class EffortPoint:
+    """One effort: the recall it can be relied on for (a lower confidence bound) and the median seconds of a search."""
 
-    A found row counts when it is no farther than the exact k-th, so ties are not held against the index. Efforts below
-    k are left out, as a search would raise them to k. The curve stops early once an effort finds everything.
+    effort: int
+    recall: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EffortCurve:
+    """Points by ascending effort, measured for `k` neighbours while a `share` of the rows was allowed (1: no mask)."""
+
+    share: float
+    k: int
+    points: tuple[EffortPoint, ...]
+
+    def walk_for(self, recall: float) -> tuple[float, float] | None:
+        """(effort, seconds) of the cheapest walk that reaches `recall`; None when none was measured to.
+
+        Every larger effort must have reached it too, so that a lucky point does not count. Between two points the
+        chord is taken: recall grows ever slower with effort, so the curve lies above it.
+        """
+        first = len(self.points)
+        while first and self.points[first - 1].recall >= recall:
+            first -= 1
+        if first == len(self.points):
+            return None
+        point = self.points[first]
+        if first == 0:
+            return float(point.effort), point.seconds
+        before = self.points[first - 1]
+        part = (recall - before.recall) / (point.recall - before.recall)
+        return (
+            before.effort + part * (point.effort - before.effort),
+            before.seconds + part * max(0.0, point.seconds - before.seconds),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What was measured when an index was built.
+
+    curves: of the structure, in any order. scan_seconds: of one exact search over all rows. masked_scans: (share of
+    rows allowed, seconds of one exact search among them), shares ascending.
     """
-    _, truth = flat.search_batch(queries, k)
-    wanted = int(np.isfinite(truth).sum())
-    if wanted == 0:
-        return []
-    limits = np.where(np.isfinite(truth), truth, -np.inf).max(axis=1)
-    curve = []
-    for effort in [value for value in index.efforts if value >= k or value == index.efforts[-1]]:
-        found, seconds = 0, []
-        for query, limit in zip(queries, limits, strict=True):
-            started = time.perf_counter()
-            _, distances = index.search(query, k, effort=effort)
-            seconds.append(time.perf_counter() - started)
-            found += int((distances <= limit).sum())
-        curve.append((effort, found / wanted, statistics.median(seconds)))
-        if found == wanted:
-            break
-    return curve
+
+    curves: tuple[EffortCurve, ...] = ()
+    scan_seconds: float = 0.0
+    masked_scans: tuple[tuple[float, float], ...] = ()
+
+    def scan(self, share: float) -> float:
+        """Predicted seconds of an exact search among a share of the rows (1: without a mask)."""
+        if share >= 1 or not self.masked_scans:
+            return self.scan_seconds
+        shares = [known for known, _ in self.masked_scans]
+        at = bisect_left(shares, share)
+        if at == 0:
+            return self.masked_scans[0][1]
+        if at == len(shares):
+            return self.masked_scans[-1][1]
+        (low, quick), (high, slow) = self.masked_scans[at - 1 : at + 1]
+        return quick + (slow - quick) * (share - low) / (high - low)
+
+    def walk(self, share: float, k: int, recall: float) -> tuple[int, float] | None:
+        """(effort, predicted seconds) of a walk that reaches `recall` among a share of the rows; None: not measured.
+
+        Between two measured shares the harder one counts. Below the smallest nothing is known.
+        """
+        shares = sorted({curve.share for curve in self.curves})
+        at = bisect_left(shares, share)
+        if at == len(shares) or (at == 0 and shares[0] != share):
+            return None
+        around = [shares[at]] if shares[at] == share else shares[at - 1 : at + 1]
+        walks = [walk for known in around if (walk := self._walk_at(known, k, recall)) is not None]
+        if len(walks) < len(around):
+            return None
+        return ceil(max(effort for effort, _ in walks)), max(seconds for _, seconds in walks)
+
+    def largest(self, k: int) -> tuple[int, float] | None:
+        """(effort, seconds) of the most that was measured without a mask."""
+        points = [curve.points[-1] for curve in self.curves if curve.share == 1 and curve.points]
+        best = max(points, key=lambda point: point.effort, default=None)
+        return None if best is None else (max(best.effort, k), best.seconds)
+
+    def _walk_at(self, share: float, k: int, recall: float) -> tuple[float, float] | None:
+        """Interpolated between the measured k: effort grows about linearly with k at a given recall."""
+        curves = sorted((curve for curve in self.curves if curve.share == share), key=lambda curve: curve.k)
+        walks = [(curve.k, walk) for curve in curves if (walk := curve.walk_for(recall)) is not None]
+        if not walks or len(walks) < len(curves):
+            return None
+        at = bisect_left([known for known, _ in walks], k)
+        if at == 0:
+            return walks[0][1]
+        if at == len(walks):
+            known, (effort, seconds) = walks[-1]
+            return effort * k / known, seconds * k / known
+        (low, small), (high, large) = walks[at - 1 : at + 1]
+        part = (k - low) / (high - low)
+        return small[0] + part * (large[0] - small[0]), small[1] + part * (large[1] - small[1])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "scan_seconds": self.scan_seconds,
+            "masked_scans": [list(scan) for scan in self.masked_scans],
+            "curves": [
+                {
+                    "share": curve.share,
+                    "k": curve.k,
+                    "points": [[point.effort, point.recall, point.seconds] for point in curve.points],
+                }
+                for curve in self.curves
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measured:
+        """The inverse of `as_json`."""
+        scans: Sequence[Sequence[float]] = data["masked_scans"]
+        return cls(
+            tuple(
+                EffortCurve(
+                    float(curve["share"]), int(curve["k"]), tuple(EffortPoint(*point) for point in curve["points"])
+                )
+                for curve in data["curves"]
+            ),
+            float(data["scan_seconds"]),
+            tuple((float(share), float(seconds)) for share, seconds in scans),
+        )

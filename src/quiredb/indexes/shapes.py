@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from quiredb.indexes.contract import Arrays, Distances, IndexArraysError, Mask, Rows, Vectors
 
 ALIGNMENT = 64
 """Bytes of a cache line: a row of codes that starts on one touches one line less."""
+_ROWS_CHECKED = 8192
 
 
 def as_query(query: Vectors, dimension: int) -> Vectors:
@@ -37,6 +38,27 @@ def as_mask(mask: Mask, count: int) -> NDArray[np.uint8]:
         raise ValueError(f"the mask must be one-dimensional with at least {count} entries, not {mask.shape}")
     contiguous = np.ascontiguousarray(mask[:count])
     return contiguous.view(np.uint8) if contiguous.dtype == np.bool_ else contiguous.astype(np.uint8, copy=False)
+
+
+def as_allowed(mask: Mask, count: int) -> Mask:
+    """A caller's mask itself when it is bool or uint8 with an entry for each row, or ValueError."""
+    given: NDArray[Any] = np.asarray(mask)
+    if given.dtype not in (np.bool_, np.uint8) or given.shape != (count,):
+        raise ValueError(f"the mask must be a boolean array of shape ({count},), not {given.dtype}{given.shape}")
+    return given
+
+
+def as_rows(vectors: ArrayLike) -> Vectors:
+    """Vectors as C-contiguous finite float32[n, d] (no copy where they are), or ValueError."""
+    rows = np.asarray(vectors)
+    if rows.ndim != 2 or rows.shape[1] == 0 or rows.dtype.kind not in "fiu":
+        raise ValueError(f"vectors must be numbers of shape (n, d) with d at least 1, not {rows.dtype}{rows.shape}")
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(rows, np.float32)
+    for start in range(0, rows.shape[0], _ROWS_CHECKED):
+        if not np.isfinite(rows[start : start + _ROWS_CHECKED]).all():
+            raise ValueError("vectors must be finite float32 numbers; remove NaN and infinity first")
+    return rows
 
 
 def trimmed(rows: Rows, distances: Distances) -> tuple[Rows, Distances]:

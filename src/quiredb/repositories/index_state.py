@@ -15,6 +15,7 @@ def describe_index(library: OpenLibrary, housekeeping: Housekeeping) -> IndexSta
     view = library.view()
     spec = view.library.index
     building = housekeeping.is_building(library)
+    largest = max((part.segment.index for part in view.segments), key=lambda index: index.count, default=None)
     return IndexState(
         spec=spec,
         building=building,
@@ -22,7 +23,7 @@ def describe_index(library: OpenLibrary, housekeeping: Housekeeping) -> IndexSta
         segments=tuple(
             SegmentState(
                 name=part.segment.name,
-                kind=part.segment.header.kind,
+                kind=part.segment.index.kind,
                 rows=len(part.segment),
                 dead=part.dead_count,
                 bytes=part.segment.file_bytes,
@@ -30,7 +31,7 @@ def describe_index(library: OpenLibrary, housekeeping: Housekeeping) -> IndexSta
             for part in view.segments
         ),
         fresh_rows=len(view.fresh),
-        reason=explain_choice(spec, view.library.chunk_count),
+        reason=explain_choice(spec, largest),
     )
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.library import IndexKind, IndexSpec
 from quiredb.engine.index_choice import (
-    GRAPH_ROWS_AUTO,
     GRAPH_ROWS_FORCED,
     check_index_spec,
     explain_choice,
     plan_segment,
 )
+from quiredb.indexes import VectorIndex
 
 
 @pytest.mark.parametrize(
     ("kind", "rows", "expected"),
     [
-        (IndexKind.AUTO, 0, "flat"),
-        (IndexKind.AUTO, GRAPH_ROWS_AUTO - 1, "flat"),
-        (IndexKind.AUTO, GRAPH_ROWS_AUTO, "graph"),
+        (IndexKind.AUTO, 0, "auto"),
+        (IndexKind.AUTO, 10_000_000, "auto"),
         (IndexKind.GRAPH, GRAPH_ROWS_FORCED - 1, "flat"),
         (IndexKind.GRAPH, GRAPH_ROWS_FORCED, "graph"),
         (IndexKind.FLAT, 10_000_000, "flat"),
@@ -44,8 +44,8 @@ def test_parameters_fill_up_with_defaults() -> None:
     ],
 )
 def test_reasons(spec: IndexSpec, words: str) -> None:
-    assert explain_choice(spec, 5).startswith(words)
-    assert explain_choice(spec, 5_000_000).startswith(words)
+    assert explain_choice(spec, None).startswith(words)
+    assert explain_choice(spec, VectorIndex.build(np.ones((5, 2), np.float32))).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from quiredb.indexes import (
     IndexArraysError,
     build_flat,
     build_graph,
-    effort_curve,
     open_flat,
     open_graph,
 )
@@ -217,16 +216,3 @@ def test_parallel_searches_of_one_index_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def test_the_effort_curve_rises_to_the_truth() -> None:
-    vectors = clustered(4000, 48)
-    flat = build_flat(vectors, "cosine")
-    graph = build_graph(flat, degree=12, build_effort=40)
-    curve = effort_curve(graph, flat, clustered(50, 48, seed=7), k=10)
-    efforts, recalls, seconds = zip(*curve, strict=True)
-    assert list(efforts) == sorted(efforts)
-    assert recalls[-1] > 0.98
-    assert recalls[-1] >= recalls[0]
-    assert all(second > 0 for second in seconds)
-    assert effort_curve(flat, flat, clustered(5, 48, seed=7)) == [(0, 1.0, pytest.approx(0, abs=1))]

@@ -1,0 +1,264 @@
+"""`VectorIndex`: rows that are searched by the cheapest way that keeps the recall asked for.
+
+A facade over one structure (flat, graph or ivf), the flat index that every structure shares, what both were measured
+to give, and the planner. The server's segments and the library's users search through it alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quiredb.indexes.contract import (
+    METRIC_CODES,
+    Arrays,
+    Distances,
+    IndexArraysError,
+    IndexStructure,
+    Mask,
+    MetricName,
+    Rows,
+    Vectors,
+)
+from quiredb.indexes.curve import Measured
+from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
+from quiredb.indexes.planner import Plan, choose_plan
+from quiredb.indexes.shapes import as_allowed, as_rows
+from quiredb.indexes.vector_index_build import Wish, build_structure, check_wish, open_structure
+from quiredb.indexes.vector_index_folder import read_folder, write_folder
+
+_VECTORS = "vectors"
+
+
+class Found(NamedTuple):
+    """Rows (int64) and their float64 distances, ordered by (distance, row), and how they were found."""
+
+    rows: Rows
+    distances: Distances
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorIndex:
+    """An immutable index over float32 rows, safe to search from many threads. Made by `build`, `load` or `open`.
+
+    Distances are smaller-is-nearer: cosine `1 - cos`, l2 the *squared* Euclidean distance, dot `-<q, x>`. They come
+    from the rows themselves in float64 and are rounded once; equal distances are ordered by row.
+    """
+
+    flat: FlatIndex
+    structure: IndexStructure
+    measured: Measured
+    reason: str
+    """Why it is of this kind, in a sentence."""
+
+    @classmethod
+    def build(
+        cls,
+        vectors: ArrayLike,
+        metric: MetricName = "cosine",
+        kind: str = "auto",
+        *,
+        threads: int = 1,
+        seed: int = 0,
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **parameters: Any,
+    ) -> VectorIndex:
+        """Index `vectors` (float32[n, d]; kept by reference when they are that already, so do not change them).
+
+        kind: `graph`, `flat`, or `auto`, which chooses by the data; `parameters` are those of the kind. The same seed
+        gives the same structure, whatever `threads` is. `progress` hears a share from 0 to 1; when `cancelled`
+        answers true, BuildCancelled is raised. Raises ValueError for input that cannot be indexed.
+        """
+        if metric not in METRIC_CODES:
+            raise ValueError(f"metric must be one of {', '.join(METRIC_CODES)}, not {metric!r}")
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        wish = Wish(kind, seed, threads, progress, cancelled, parameters)
+        check_wish(wish)
+        flat = build_flat(as_rows(vectors), metric)
+        built = build_structure(flat, wish)
+        return cls(flat, built.structure, built.measured, built.reason)
+
+    @property
+    def kind(self) -> str:
+        """`flat`, `graph` or `ivf`."""
+        return self.structure.kind
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return self.flat.count
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a row."""
+        return self.flat.dimension
+
+    @property
+    def metric(self) -> MetricName:
+        """`cosine`, `l2` or `dot`."""
+        return self.flat.metric
+
+    @property
+    def efforts(self) -> tuple[int, ...]:
+        """Values of `effort` worth sweeping, cheap to costly; `(0,)` where there is nothing to choose."""
+        return self.structure.efforts
+
+    @property
+    def nbytes(self) -> dict[str, int]:
+        """`hot`: bytes that must be in memory; `cold`: bytes that may stay in a mapped file."""
+        return self.structure.nbytes
+
+    def search(
+        self,
+        query: ArrayLike,
+        k: int,
+        *,
+        recall: float | None = None,
+        effort: int | None = None,
+        mask: Mask | None = None,
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """The `k` nearest rows of `query` (float32[d]): int64[k] and float32[k]; fewer only when fewer are allowed.
+
+        recall: the share of the true k nearest to find on average (by default 0.98; 1 is exact). effort: search the
+        structure at just this effort instead. mask: bool[n], true where a row may be found.
+        """
+        if effort is None or mask is not None or k < 1:
+            return self._checked_search(query, k, recall, effort, mask)
+        if type(query) is not np.ndarray:
+            query = np.asarray(query, np.float32)
+        rows, distances = self.structure.search(query, k, effort=effort)
+        if rows.shape[0] < k or recall is not None or not isfinite(query.dot(query)):
+            return self._checked_search(query, k, recall, effort, mask)
+        return rows, distances.astype(np.float32)
+
+    def search_batch(
+        self,
+        queries: ArrayLike,
+        k: int,
+        *,
+        recall: float | None = None,
+        effort: int | None = None,
+        mask: Mask | None = None,
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """`search` for each of `queries` (float32[b, d]): int64[b, k] padded with -1, float32[b, k] padded with inf."""
+        checked = _finite(queries, self.dimension, 2)
+        mask, allowed = self._allowed(mask)
+        _check(k, recall, effort)
+        plan = self._plan(allowed, k, recall, effort)
+        if plan.name in ("skip", "scan"):
+            rows, distances = self.flat.search_batch(checked, k, mask=mask)
+            return rows, distances.astype(np.float32)
+        rows, distances = self.structure.search_batch(checked, k, effort=plan.effort, mask=mask)
+        short = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < min(k, allowed))
+        if short.size:
+            rows[short], distances[short] = self.flat.search_batch(checked[short], k, mask=mask)
+        return rows, distances.astype(np.float32)
+
+    def nearest(
+        self, query: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
+        effort: int | None = None, exact: bool = False,
+    ) -> Found:  # fmt: skip
+        """`search` for callers that checked everything: float64 distances, and the plan.
+
+        query: float32[d]; mask: nonzero in exactly `allowed` rows, None when these are all. A walk that finds fewer
+        rows than there are (sparse masks can cut it short) is replaced by a scan.
+        """
+        plan = self._plan(allowed, k, recall, effort, exact)
+        if plan.name == "skip":
+            return Found(np.empty(0, np.int64), np.empty(0, np.float64), plan)
+        wanted = min(k, allowed)
+        used = mask if plan.masked else None
+        if plan.name != "scan":
+            rows, distances = self.structure.search(query, wanted, effort=plan.effort, mask=used)
+            if rows.shape[0] == wanted:
+                return Found(rows, distances, plan)
+            plan = Plan("scan", plan.masked)
+        return Found(*self.flat.search(query, wanted, mask=used), plan)
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything, vectors included, into a folder: a new or empty one, or over a saved index."""
+        write_folder(Path(folder), self.description(), {_VECTORS: self.flat.vectors, **self.arrays()})
+
+    @classmethod
+    def load(cls, folder: str | Path, *, verify: bool = False) -> VectorIndex:
+        """The index saved in a folder, mapped, so that vectors may be larger than memory.
+
+        All but the vectors is read once and held to its checksums; `verify` reads the vectors too. Raises ValueError
+        (IndexArraysError) when the folder holds no index, a damaged one, or one of another version.
+        """
+        description, arrays = read_folder(Path(folder), verify=verify)
+        if _VECTORS not in arrays:
+            raise IndexArraysError(f"{folder} holds no vectors; build the index again")
+        vectors = arrays.pop(_VECTORS)
+        return cls.open(vectors, description, arrays)
+
+    def arrays(self) -> Arrays:
+        """The derived arrays to persist (never the vectors)."""
+        return {**self.flat.arrays(), **self.structure.arrays()}
+
+    def description(self) -> dict[str, Any]:
+        """What `open` needs beside the arrays, as JSON values."""
+        return {"metric": self.metric, "kind": self.kind, "reason": self.reason, "measured": self.measured.as_json()}
+
+    @classmethod
+    def open(cls, vectors: Vectors, description: Mapping[str, Any], arrays: Arrays) -> VectorIndex:
+        """The index that `description()` and `arrays()` describe; nothing is copied. Raises IndexArraysError."""
+        try:
+            metric, kind, reason = description["metric"], description["kind"], description["reason"]
+            measured = Measured.from_json(description["measured"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise IndexArraysError(f"the index describes itself in an unknown way ({error!r}); rebuild it") from error
+        flat = open_flat(vectors, metric, arrays)
+        return cls(flat, open_structure(flat, kind, arrays), measured, reason)
+
+    def _plan(self, allowed: int, k: int, recall: float | None, effort: int | None, exact: bool = False) -> Plan:
+        if effort is None or allowed == 0 or self.kind == "flat":
+            return choose_plan(self.kind, self.measured, self.count, allowed, k, recall, exact)
+        return Plan(self.kind, allowed < self.count, effort)
+
+    def _checked_search(
+        self, query: ArrayLike, k: int, recall: float | None, effort: int | None, mask: Mask | None
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        checked = _finite(query, self.dimension, 1)
+        _check(k, recall, effort)
+        mask, allowed = self._allowed(mask)
+        found = self.nearest(checked, k, allowed=allowed, mask=mask, recall=recall, effort=effort)
+        return found.rows, found.distances.astype(np.float32)
+
+    def _allowed(self, mask: Mask | None) -> tuple[Mask | None, int]:
+        """The checked mask and how many rows it allows."""
+        if mask is None:
+            return None, self.count
+        mask = as_allowed(mask, self.count)
+        return mask, int(np.count_nonzero(mask))
+
+
+def _finite(queries: ArrayLike, dimension: int, axes: int) -> Vectors:
+    """A query or a batch of them as finite float32, or ValueError."""
+    checked = np.ascontiguousarray(queries, np.float32)
+    if checked.ndim != axes or checked.shape[-1] != dimension:
+        wanted = f"({dimension},)" if axes == 1 else f"(b, {dimension})"
+        raise ValueError(f"a query must have the {dimension} numbers of a row: shape {wanted}, not {checked.shape}")
+    if not np.isfinite(checked).all():
+        raise ValueError("queries must be finite float32 numbers; remove NaN and infinity first")
+    return checked
+
+
+def _check(k: int, recall: float | None, effort: int | None) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if recall is not None and not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, not {recall}")
+    if recall is not None and effort is not None:
+        raise ValueError("give recall or effort, not both")
+    if effort is not None and effort < 0:
+        raise ValueError(f"effort must not be negative, not {effort}")
