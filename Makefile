@@ -1,11 +1,13 @@
 # Everything a person or a machine does with this repository. `make` alone lists it.
 .POSIX:
-.PHONY: help setup demo test test-deep test-local-model check format bench container lock clean
+.PHONY: help setup demo test test-deep test-local-model check format bench bench-setup bench-server container lock clean
 
 PYTHON = python3
 BIN = .venv/bin
 STAMP = .venv/.ready
 LOCAL_STAMP = .venv/.local-model-ready
+BENCH_BIN = .venv-bench/bin
+BENCH_STAMP = .venv-bench/.ready
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 TORCH = torch==2.13.0
 
@@ -17,7 +19,8 @@ help:
 	@echo "make test-local-model  the local embedding model (downloads PyTorch)"
 	@echo "make check             ruff, mypy, import contracts"
 	@echo "make format            let ruff rewrite the sources"
-	@echo "make bench             the benchmark"
+	@echo "make bench             Quire's index beside other libraries (DATA=folder, ARGS=options)"
+	@echo "make bench-server      a real server: import, search, filters, kill -9, many clients"
 	@echo "make container         build the image, run it locked down, probe it"
 	@echo "make lock              resolve requirements/*.lock again (UPGRADE=1: to the newest)"
 	@echo "make clean             remove .venv and caches (never data)"
@@ -63,7 +66,19 @@ format: setup
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: setup
+bench: setup bench-setup
+	@DATA="$(DATA)"; $(BIN)/python -m bench.peers $${DATA:+--data "$$DATA"} $(ARGS)
+
+bench-setup: $(BENCH_STAMP)
+
+$(BENCH_STAMP): requirements/bench.lock
+	@test -x $(BENCH_BIN)/python || $(PYTHON) -m venv .venv-bench
+	@echo "installing the libraries to compare with"
+	@$(BENCH_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
+	  --require-hashes -r requirements/bench.lock
+	@touch $(BENCH_STAMP)
+
+bench-server: setup
 	@$(BIN)/python -m bench.run
 
 container:
@@ -73,5 +88,5 @@ lock:
 	@BIN=$(BIN) UPGRADE=$(UPGRADE) sh scripts/lock.sh
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src client tests bench examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +

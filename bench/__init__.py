@@ -1,1 +1,1 @@
-"""Measurements of a real server over HTTP. `make bench` runs them; see run.py."""
+"""Measurements: of a real server over HTTP (run.py, `make bench-server`), and of the index beside others (peers)."""
