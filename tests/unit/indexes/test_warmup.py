@@ -108,6 +108,10 @@ def wrong_probe(codes: Any, query: Any, blocks: int) -> int:
     return np.int32(codes.shape[0])
 
 
+def wrong_scan(codes: Any, table: Any, factors: Any, threshold: float, out: Any) -> np.uint32:
+    return np.uint32(codes.shape[0])
+
+
 @pytest.fixture
 def registry() -> Any:
     kept = list(KERNELS)
@@ -124,6 +128,14 @@ def test_a_wrong_simd_kernel_gives_way_to_a_plainer_one(monkeypatch: pytest.Monk
     monkeypatch.setitem(level._PROBES, levels[0], wrong_probe)
     assert level.choose_level() == levels[1]
     assert "wrong_probe" not in [kernel.name for kernel in registry]
+
+
+def test_a_wrong_scan_gives_way_too(monkeypatch: pytest.MonkeyPatch, registry: Any) -> None:
+    monkeypatch.setattr(level, "available_levels", lambda features, cap: ["avx2", "portable"])
+    monkeypatch.setitem(level._SCAN_PROBES, "avx2", wrong_scan)
+    before = len(registry)
+    assert level.choose_level() == "portable"
+    assert [kernel.name for kernel in registry[before:]] == ["probe_portable", "probe_scan_portable"]
 
 
 def test_no_right_kernel_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch, registry: Any) -> None:

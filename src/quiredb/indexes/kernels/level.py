@@ -1,4 +1,4 @@
-"""Chooses the integer dot product for this CPU, once per process, before anything is built from it.
+"""Chooses the integer instructions for this CPU, once per process, before anything is built from them.
 
 The choice goes by CPU features (never by name), the best first, and each choice must agree with NumPy on awkward
 inputs before it is taken. `QUIRE_SIMD` = `portable` or `avx2` caps it.
@@ -15,8 +15,8 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from quiredb.indexes.contract import KernelSelfTestError
-from quiredb.indexes.kernels import simd
-from quiredb.indexes.kernels.registry import KERNELS, given, int8, int32, int64, kernel, uint8
+from quiredb.indexes.kernels import fast_scan, simd
+from quiredb.indexes.kernels.registry import KERNELS, filled, float32, given, int8, int32, int64, kernel, uint8, uint32
 
 LEVELS = ("avx512-vnni", "avx2", "portable")
 _NEEDED = {"avx512-vnni": ("avx512f", "avx512bw", "avx512vnni"), "avx2": ("avx2",), "portable": ()}
@@ -37,12 +37,46 @@ def probe_portable(codes: Any, query: Any, blocks: int) -> Any:
     return simd.dot_portable(codes.ctypes.data, query.ctypes.data, blocks)
 
 
+def probe_scan_avx512(codes: Any, table: Any, factors: Any, threshold: float, out: Any) -> Any:
+    """`fast_scan.scan_avx512` by itself."""
+    return fast_scan.scan_avx512(
+        codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, np.float32(1.0),
+        np.float32(0.0), threshold, out.ctypes.data,
+    )  # fmt: skip
+
+
+def probe_scan_avx2(codes: Any, table: Any, factors: Any, threshold: float, out: Any) -> Any:
+    """`fast_scan.scan_avx2` by itself."""
+    return fast_scan.scan_avx2(
+        codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, np.float32(1.0),
+        np.float32(0.0), threshold, out.ctypes.data,
+    )  # fmt: skip
+
+
+def probe_scan_portable(codes: Any, table: Any, factors: Any, threshold: float, out: Any) -> Any:
+    """`fast_scan.scan_portable` by itself."""
+    return fast_scan.scan_portable(
+        codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, np.float32(1.0),
+        np.float32(0.0), threshold, out.ctypes.data,
+    )  # fmt: skip
+
+
 _PROBES: dict[str, Callable[..., Any]] = {
     "avx512-vnni": probe_avx512_vnni,
     "avx2": probe_avx2,
     "portable": probe_portable,
 }
+_SCAN_PROBES: dict[str, Callable[..., Any]] = {
+    "avx512-vnni": probe_scan_avx512,
+    "avx2": probe_scan_avx2,
+    "portable": probe_scan_portable,
+}
 _DOTS = {"avx512-vnni": simd.dot_avx512_vnni, "avx2": simd.dot_avx2, "portable": simd.dot_portable}
+_SCANS = {
+    "avx512-vnni": fast_scan.scan_avx512,
+    "avx2": fast_scan.scan_avx2,
+    "portable": fast_scan.scan_portable,
+}
 
 
 def available_levels(features: dict[str, bool], cap: str = "") -> list[str]:
@@ -64,28 +98,56 @@ def agrees_with_numpy(dot: Callable[[Any, Any, int], int]) -> bool:
     return True
 
 
-def _probe_works(level: str) -> bool:
-    probe = kernel(int32, given(uint8), given(int8), int64)(_PROBES[level])
-    declared = KERNELS[-1]
+def scan_agrees_with_numpy(scan: Callable[[Any, Any, Any, Any, Any], int]) -> bool:
+    """Compare `scan(codes, table, factors, threshold, out)` with plain look-ups on random and extreme tables."""
+    random = np.random.default_rng(0)
+    for steps in (1, 6, 16, 17, 33):
+        codes = random.integers(0, 256, 256 * steps).astype(np.uint8)
+        factors = random.integers(-9, 10, 64).astype(np.float32)
+        for table in (np.full(256 * steps, 255, np.uint8), fast_scan.plain_table(random.integers(-31, 32, 64 * steps))):
+            expected = factors[:32] + factors[32:] * fast_scan.plain_sums(codes, table)
+            threshold = np.float32(np.median(expected))
+            out = np.empty(32, np.float32)
+            bits = int(scan(codes, table, factors, threshold, out))
+            below = [bits >> lane & 1 for lane in range(32)]
+            if not np.array_equal(out, expected) or not np.array_equal(below, expected < threshold):
+                return False
+    return True
+
+
+def _declared(probe: Callable[..., Any], result: Any, *arguments: Any) -> Any:
+    """The compiled probe, or None when it cannot be compiled."""
+    compiled = kernel(result, *arguments)(probe)
     try:
-        declared.compile()
-        works = agrees_with_numpy(probe)
+        KERNELS[-1].compile()
     except NumbaError:
-        works = False
+        KERNELS.pop()
+        return None
+    return compiled
+
+
+def _probes_work(level: str) -> bool:
+    before = len(KERNELS)
+    dot_probe = _declared(_PROBES[level], int32, given(uint8), given(int8), int64)
+    scan = _SCAN_PROBES[level]
+    scan_probe = _declared(scan, uint32, given(uint8), given(uint8), given(float32), float32, filled(float32))
+    works = bool(dot_probe and scan_probe) and agrees_with_numpy(dot_probe) and scan_agrees_with_numpy(scan_probe)
     if not works:
-        KERNELS.remove(declared)
+        del KERNELS[before:]
     return works
 
 
 def choose_level() -> str:
-    """The best level of this CPU whose probe agrees with NumPy."""
+    """The best level of this CPU whose probes agree with NumPy."""
     features = dict(llvm.get_host_cpu_features())
     for level in available_levels(features, os.environ.get("QUIRE_SIMD", "")):
-        if _probe_works(level):
+        if _probes_work(level):
             return level
-    raise KernelSelfTestError("no integer dot product of this build agrees with NumPy; reinstall numba and llvmlite")
+    raise KernelSelfTestError("no integer instructions of this build agree with NumPy; reinstall numba and llvmlite")
 
 
 LEVEL = choose_level()
 dot_codes = _DOTS[LEVEL]
 """`dot_codes(codes_address, query_address, blocks) -> int32`, the intrinsic every kernel is built from."""
+scan_block = _SCANS[LEVEL]
+"""`scan_block(codes, table, steps, factors, scale, shift, threshold, out) -> uint32`: see `fast_scan.scan_avx512`."""

@@ -23,6 +23,7 @@ int8 = types.int8
 int32 = types.int32
 int64 = types.int64
 uint8 = types.uint8
+uint32 = types.uint32
 uint64 = types.uint64
 float32 = types.float32
 float64 = types.float64
