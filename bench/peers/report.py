@@ -1,6 +1,6 @@
 """Tables of a run: for the terminal, and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ _COST_LEVEL = "0.95"
 NOTES = (
     f"QPS: queries per second on one core. x: times {ANCHOR}. best: times the best peer at that recall.",
     "+: the cheapest effort is already above this recall, so the rate is at least this. -: not reached or not known.",
-    "MiB: what the library says it holds; *: it does not say, growth of the process's own memory.",
+    "MiB: what the library says it holds; *: it does not say, growth of the process's own memory. Mapped: may stay on disk.",
     "Distances: vectors scored for a query, by estimate or exactly; KiB: what is read for them; as far as counted.",
 )
 
@@ -39,7 +39,15 @@ def grids(results: Results) -> list[Grid]:
     measured.sort(key=lambda contender: -_qps(contender["at"][_COST_LEVEL]))
     rates = tuple(column for level in _LEVELS for column in (f"QPS {level}", "x", "best"))
     title, k = title_of(results), results["options"]["k"]
-    cost = ("build CPU s", "build s", "MiB", "bytes/row", f"distances {_COST_LEVEL}", f"KiB {_COST_LEVEL}")
+    cost = (
+        "build CPU s",
+        "build s",
+        "MiB",
+        "mapped MiB",
+        "bytes/row",
+        f"distances {_COST_LEVEL}",
+        f"KiB {_COST_LEVEL}",
+    )
     return [
         Grid(f"{title}: one query at a time", ("recall@" + str(k), *rates, "top recall"), _rates(measured, "at"), own),
         Grid(f"{title}: one batch", ("recall@" + str(k), *rates, "top recall"), _rates(measured, "batch_at"), own),
@@ -56,26 +64,36 @@ def title_of(results: Results) -> str:
 def show(console: Console, results: Results) -> None:
     """Print the tables, who was not measured and why, and what to know when reading."""
     for grid in grids(results):
-        table = Table(title=grid.title, title_justify="left")
-        for number, column in enumerate(grid.columns):
-            table.add_column(column, justify="right" if number else "left", no_wrap=True)
-        for row in grid.rows:
-            table.add_row(*row, style="bold" if row[0] in grid.own else None)
-        console.print(table)
+        console.print(as_rich(grid))
     for line in (*_failures(results), *NOTES, _noise(results)):
         console.print(line, highlight=False, markup=False)
+
+
+def as_rich(grid: Grid) -> Table:
+    """For the terminal."""
+    table = Table(title=grid.title, title_justify="left")
+    for number, column in enumerate(grid.columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in grid.rows:
+        table.add_row(*row, style="bold" if row[0] in grid.own else None)
+    return table
 
 
 def markdown(results: Results, image: str) -> str:
     """A page: the machine, the tables, the plot."""
     blocks = [f"# {title_of(results)}", f"![recall and rate]({image})"]
     for grid in grids(results):
-        blocks += [f"## {grid.title.rsplit(': ', 1)[-1].capitalize()}", _markdown_table(grid)]
+        blocks += [f"## {grid.title.rsplit(': ', 1)[-1].capitalize()}", markdown_table(grid)]
     blocks += ["\n".join(f"- {line}" for line in (*_failures(results), *NOTES, _noise(results)))]
-    blocks += ["## Machine", "\n".join(f"- {name}: {_plain(value)}" for name, value in results["machine"].items())]
+    blocks += machine_blocks(results["machine"])
     libraries = {f"{at['distribution']} {at['version']}" for row in results["contenders"] if (at := row["library"])}
     blocks += [f"- libraries: {', '.join(sorted(libraries))}"]
     return "\n\n".join(blocks) + "\n"
+
+
+def machine_blocks(described: Mapping[str, Any]) -> list[str]:
+    """The machine as a section of Markdown."""
+    return ["## Machine", "\n".join(f"- {name}: {_plain(value)}" for name, value in described.items())]
 
 
 def _rates(measured: Sequence[Results], key: str) -> tuple[tuple[str, ...], ...]:
@@ -100,6 +118,7 @@ def _rate_cells(reached: Results | None) -> tuple[str, str, str]:
 def _cost(contender: Results, rows: int) -> tuple[str, ...]:
     size, is_reported = hot_bytes(contender)
     mark = "" if is_reported else "*"
+    mapped = contender["build"]["memory_bytes"].get("cold")
     reached = contender["at"][_COST_LEVEL] or {"distances": None, "bytes_read": None}
     read = reached["bytes_read"]
     return (
@@ -107,6 +126,7 @@ def _cost(contender: Results, rows: int) -> tuple[str, ...]:
         f"{contender['build']['cpu_seconds']:.1f}",
         f"{contender['build']['wall_seconds']:.1f}",
         f"{size / 2**20:.1f}{mark}",
+        _number(mapped and mapped / 2**20, ".1f"),
         f"{size / rows:,.0f}{mark}",
         _number(reached["distances"], ",.0f"),
         _number(read and read / 1024, ",.0f"),
@@ -128,7 +148,8 @@ def _noise(results: Results) -> str:
     )
 
 
-def _markdown_table(grid: Grid) -> str:
+def markdown_table(grid: Grid) -> str:
+    """As Markdown."""
     lines = [grid.columns, ("---", *("---:" for _ in grid.columns[1:]))]
     lines += [(f"**{row[0]}**", *row[1:]) if row[0] in grid.own else row for row in grid.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -22,7 +22,10 @@ class Quire:
         self._effort: Effort = 0
         self._index: Any = None
         random = np.random.default_rng(0)
-        self.build(random.standard_normal((_WARM_UP_ROWS, dimension)).astype(np.float32))
+        rows = random.standard_normal((_WARM_UP_ROWS, dimension)).astype(np.float32)
+        if parameters.get("kind") == "auto":  # which may choose a graph for more rows
+            quiredb.VectorIndex.build(rows, **self._options | {"kind": "graph"})
+        self.build(rows)
         self.choose(self._index.efforts[0])
         queries = random.standard_normal((4, dimension)).astype(np.float32)
         self.search(queries[0], 10)
