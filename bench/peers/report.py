@@ -17,7 +17,7 @@ _COST_LEVEL = "0.95"
 NOTES = (
     f"QPS: queries per second on one core. x: times {ANCHOR}. best: times the best peer at that recall.",
     "+: the cheapest effort is already above this recall, so the rate is at least this. -: not reached or not known.",
-    "MiB: what the library says it holds; *: it does not say, growth of the process's own memory. Mapped: may stay on disk.",
+    "MiB: what the library says it holds; *: it does not say, the process's growth. Mapped: may stay on disk.",
     "Distances: vectors scored for a query, by estimate or exactly; KiB: what is read for them; as far as counted.",
 )
 
@@ -39,15 +39,8 @@ def grids(results: Results) -> list[Grid]:
     measured.sort(key=lambda contender: -_qps(contender["at"][_COST_LEVEL]))
     rates = tuple(column for level in _LEVELS for column in (f"QPS {level}", "x", "best"))
     title, k = title_of(results), results["options"]["k"]
-    cost = (
-        "build CPU s",
-        "build s",
-        "MiB",
-        "mapped MiB",
-        "bytes/row",
-        f"distances {_COST_LEVEL}",
-        f"KiB {_COST_LEVEL}",
-    )
+    work = (f"distances {_COST_LEVEL}", f"KiB {_COST_LEVEL}")
+    cost = ("build CPU s", "build s", "MiB", "mapped MiB", "bytes/row", *work)
     return [
         Grid(f"{title}: one query at a time", ("recall@" + str(k), *rates, "top recall"), _rates(measured, "at"), own),
         Grid(f"{title}: one batch", ("recall@" + str(k), *rates, "top recall"), _rates(measured, "batch_at"), own),
