@@ -71,6 +71,20 @@ class Not:
 
 
 Filter: TypeAlias = And | Or | Not | Condition
+Meaning: TypeAlias = tuple[object, ...]
+
+
+def meaning_of(filter_: Filter) -> Meaning:
+    """A key that filters share when they say the same: unlike `==`, it tells True from 1."""
+    match filter_:
+        case And(children) | Or(children):
+            return (type(filter_), *map(meaning_of, children))
+        case Not(child):
+            return (Not, meaning_of(child))
+        case Condition(field, operator, operand):
+            return (field, operator, repr(operand))
+
+
 Values: TypeAlias = Callable[[Field], FieldValue | None]
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,7 @@ from quiredb.indexes.planner import Plan
 FRESH = "fresh"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RankedRow:
+class RankedRow(NamedTuple):
     """A found row; ordered by distance, ties by chunk id."""
 
     distance: float
@@ -64,9 +64,9 @@ def search_view(view: View, nearest: Nearest, filter_: Filter | None, texts: Tex
         parts.append(SegmentPlan(part.segment.name, str(plan), len(part.segment), count, plan.effort))
     mask, count = allowed.fresh
     if len(view.fresh):
-        found.append(iter(_search_fresh(view, mask, count, nearest)))
-        strategy_name = "skip" if count == 0 else "masked-scan" if count < len(view.fresh) else "scan"
-        parts.append(SegmentPlan(FRESH, strategy_name, len(view.fresh), count, 0))
+        rows, plan = search_fresh(view, mask, count, nearest)
+        found.append(iter(rows))
+        parts.append(plan)
     ranked = tuple(islice(heapq.merge(*found), nearest.k))
     return Ranking(ranked, SearchPlan(allowed.count, view.library.chunk_count, filtered - started, tuple(parts)))
 
@@ -80,10 +80,10 @@ def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Ne
 
 def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:
     return [
-        RankedRow(distance, segment.ids[place], row, key)
-        for place, distance, row, key in zip(
-            places.tolist(),
+        RankedRow(*row)
+        for row in zip(
             distances.tolist(),
+            segment.ids.several(places),
             segment.rows[places].tolist(),
             segment.document_keys[places].tolist(),
             strict=True,
@@ -91,8 +91,15 @@ def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.f
     ]
 
 
-def _search_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> list[RankedRow]:
-    """An exact scan; rows that tie at the k-th distance are all fetched, so that chunk ids decide among them."""
+def search_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> tuple[list[RankedRow], SegmentPlan]:
+    """The nearest fresh rows, by an exact scan of the `count` that `mask` allows, and that as a plan."""
+    rows = len(view.fresh)
+    strategy = "skip" if count == 0 else "masked-scan" if count < rows else "scan"
+    return _scan_fresh(view, mask, count, nearest), SegmentPlan(FRESH, strategy, rows, count, 0)
+
+
+def _scan_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> list[RankedRow]:
+    """Rows that tie at the k-th distance are all fetched, so that chunk ids decide among them."""
     fresh, wanted = view.fresh, min(nearest.k, count)
     if wanted == 0:
         return []

@@ -13,6 +13,7 @@ from quiredb.domain.changes import Change
 from quiredb.domain.commands import Command, Receipt
 from quiredb.domain.errors import NotFound, QuireError, ReplicaBehind
 from quiredb.domain.filters import Filter
+from quiredb.engine.batch_searching import NearestToEach, search_view_for_each
 from quiredb.engine.collection import Collection
 from quiredb.engine.searching import Nearest, Ranking, search_view
 from quiredb.engine.segment import Segment
@@ -101,6 +102,10 @@ class OpenLibrary:
     def search(self, view: View, nearest: Nearest, filter_: Filter | None = None) -> Ranking:
         """Search a view of this library."""
         return search_view(view, nearest, filter_, self.texts)
+
+    def search_for_each(self, view: View, nearest: NearestToEach, filter_: Filter | None = None) -> list[Ranking]:
+        """Search a view of this library for several queries."""
+        return search_view_for_each(view, nearest, filter_, self.texts)
 
     def texts(self, rows: list[int]) -> Iterable[tuple[int, str]]:
         """The texts of rows, for filters."""

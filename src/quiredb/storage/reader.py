@@ -139,12 +139,15 @@ class LibraryReader:
         return {row[0]: to_chunk(row[1:]) for row in found}
 
     def found(self, rows: Sequence[int], include: frozenset[Include]) -> dict[int, FoundChunk]:
-        """What a search shows of the versions of chunks that have these rows; purged rows are missing."""
+        """What a search shows of the versions of chunks that have these rows; purged rows are missing.
+
+        Rows are read in their order in the file, so that each page is visited once.
+        """
         if not len(rows):
             return {}
         wanted = (Include.TEXT in include, Include.METADATA in include, Include.EMBEDDING in include)
         with self._connections.borrow() as connection:
-            found = fetch(connection, _FOUND, (row_array(rows), *wanted))
+            found = fetch(connection, _FOUND, (row_array(sorted(rows)), *wanted))
         return {row[0]: FoundChunk._make(row) for row in found}
 
     def documents_by_key(self, keys: Sequence[int], position: int) -> dict[int, Document]:

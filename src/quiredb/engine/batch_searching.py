@@ -1,0 +1,107 @@
+"""Several searches of one view that differ only in their queries: the filter once, one kernel call for each part."""
+
+import heapq
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiredb.domain.filters import Filter
+from quiredb.domain.search import SearchPlan, SegmentPlan
+from quiredb.engine.columns import Mask
+from quiredb.engine.filtering import Texts
+from quiredb.engine.planner import Strategy, choose_strategy
+from quiredb.engine.searching import Nearest, RankedRow, Ranking, search_fresh
+from quiredb.engine.segment import Segment
+from quiredb.engine.view import View, allowed_rows
+
+
+@dataclass(frozen=True, slots=True)
+class NearestToEach:
+    """What to look for: queries (float32[b, d]), and for each how many and how sure. `exact` outranks `recall`."""
+
+    queries: NDArray[np.float32]
+    k: int
+    recall: float | None = None
+    exact: bool = False
+
+    def one(self, number: int) -> Nearest:
+        """The search of one of the queries."""
+        return Nearest(self.queries[number], self.k, self.recall, self.exact)
+
+
+Found = tuple[list[RankedRow], SegmentPlan]
+
+
+def search_view_for_each(view: View, nearest: NearestToEach, filter_: Filter | None, texts: Texts) -> list[Ranking]:
+    """What `search_view` answers for each query, in order."""
+    started = time.perf_counter()
+    allowed = allowed_rows(view, filter_, texts)
+    filter_seconds = time.perf_counter() - started
+    parts: list[Sequence[Found]] = [
+        _search_segment(part.segment, mask, count, nearest)
+        for part, (mask, count) in zip(view.segments, allowed.segments, strict=True)
+    ]
+    if len(view.fresh):
+        mask, count = allowed.fresh
+        parts.append([search_fresh(view, mask, count, nearest.one(number)) for number in range(len(nearest.queries))])
+    total = view.library.chunk_count
+    return [
+        Ranking(
+            _merged([found[number][0] for found in parts], nearest.k),
+            SearchPlan(allowed.count, total, filter_seconds, tuple(found[number][1] for found in parts)),
+        )
+        for number in range(len(nearest.queries))
+    ]
+
+
+def _merged(rankings: Sequence[list[RankedRow]], k: int) -> tuple[RankedRow, ...]:
+    if len(rankings) == 1:
+        return tuple(rankings[0])
+    return tuple(islice(heapq.merge(*rankings), k))
+
+
+def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: NearestToEach) -> list[Found]:
+    """For each query the nearest rows of the segment and how they were found; what a walk missed, a scan finds."""
+    strategy = choose_strategy(segment, count, nearest.k, nearest.recall, exact=nearest.exact)
+    wanted = min(nearest.k, count)
+    plan = _plan(segment, strategy, count)
+    if strategy.name == "skip":
+        return [([], plan)] * len(nearest.queries)
+    used = mask if strategy.masked else None
+    if strategy.name == "scan":
+        places, distances = segment.flat.search_batch(nearest.queries, wanted, mask=used)
+        return [(rows, plan) for rows in _ranked(segment, places, distances)]
+    places, distances = segment.index.search_batch(nearest.queries, wanted, effort=strategy.effort, mask=used)
+    short = np.flatnonzero(places[:, -1] < 0)
+    if len(short):
+        places[short], distances[short] = segment.flat.search_batch(nearest.queries[short], wanted, mask=used)
+    scanned = _plan(segment, Strategy("scan", strategy.masked), count)
+    plans = [plan] * len(places)
+    for number in short.tolist():
+        plans[number] = scanned
+    return list(zip(_ranked(segment, places, distances), plans, strict=True))
+
+
+def _plan(segment: Segment, strategy: Strategy, matching: int) -> SegmentPlan:
+    return SegmentPlan(segment.name, str(strategy), len(segment), matching, strategy.effort)
+
+
+def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[list[RankedRow]]:
+    """The rows at places[b, k], all of them there; converted in one go."""
+    flat = places.ravel()
+    rows = [
+        RankedRow(*row)
+        for row in zip(
+            distances.ravel().tolist(),
+            segment.ids.several(flat),
+            segment.rows[flat].tolist(),
+            segment.document_keys[flat].tolist(),
+            strict=True,
+        )
+    ]
+    width = places.shape[1]
+    return [rows[start : start + width] for start in range(0, len(rows), width)]
