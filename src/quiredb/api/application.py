@@ -1,7 +1,6 @@
 """The HTTP application, put together."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 
 from anyio import CapacityLimiter
@@ -19,6 +18,7 @@ from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
 from quiredb.api.problems import add_problem_handlers
 from quiredb.api.routers import chunks, documents, indexing, libraries, search, server, transfer
 from quiredb.api.settings import ApiSettings
+from quiredb.api.threads import LoopThreads
 
 API_VERSION = "1"
 ROUTERS = (
@@ -51,7 +51,7 @@ def create_api(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.cursors = CursorSigner(settings.secret)
-    app.state.threads = ThreadPoolExecutor(settings.searches_at_once_max, "quire-search")
+    app.state.threads = LoopThreads(settings.searches_at_once_max, "quire-search")
     app.state.import_slots = CapacityLimiter(settings.imports_at_once_max)
     app.state.description = describe()
     add_problem_handlers(app)

@@ -5,7 +5,6 @@ is a path and a body, is answered here; one that says more (a position to wait f
 answered by FastAPI, which judges what it says.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from quiredb.api.bodies import StrictRoute, accepted_types, body_model, build_body, check_media_type, read_body
 from quiredb.api.dependencies import READ_TERMS_HEADERS, ReadTerms, Services
 from quiredb.api.settings import ApiSettings
+from quiredb.api.threads import LoopThreads
 
 Endpoint: TypeAlias = Callable[[Services, str, Any, ReadTerms], Response]
 
@@ -42,8 +42,8 @@ class DirectRoute(StrictRoute):
         check_media_type(request, self._accepted)
         raw = await read_body(request, settings.body_bytes_max)
         library: str = scope["path_params"]["library"]
-        run = asyncio.get_running_loop().run_in_executor
-        response = await run(state.threads, self._run, services, library, raw)
+        threads: LoopThreads = state.threads
+        response = await threads.run(self._run, services, library, raw)
         await response(scope, receive, send)
 
     def _run(self, services: Services, library: str, raw: bytes) -> Response:

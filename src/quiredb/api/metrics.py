@@ -32,6 +32,7 @@ class Metrics:
         self._in_flight = Gauge(
             "quire_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry.register(_LibraryCollector(libraries, build, libraries_max))
         ProcessCollector(registry=self.registry)
 
@@ -41,10 +42,18 @@ class Metrics:
 
     def end(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        known = method if method in _METHODS else OTHER
+        requests, durations = self._known.get((route, method, status)) or self._of(route, method, status)
         self._in_flight.dec()
-        self._requests.labels(route, known, str(status)).inc()
-        self._durations.labels(route, known).observe(seconds)
+        requests.inc()
+        durations.observe(seconds)
+
+    def _of(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        """The counter and the times of one kind of answers, looked up once. Unknown methods count as one."""
+        known = method if method in _METHODS else OTHER
+        found = self._requests.labels(route, known, str(status)), self._durations.labels(route, known)
+        if known == method:
+            self._known[route, method, status] = found
+        return found
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

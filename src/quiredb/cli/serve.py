@@ -94,6 +94,8 @@ def _has_keys(data: Path) -> bool:
 def _log(level: str) -> None:
     """One line for each event, to stderr; uvicorn's own lines would only repeat ours."""
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(message)s")
+    # Lines do not name threads, processes or tasks, so records need not look for them (logging HOWTO, Optimization).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for chatty in ("httpx", "httpcore", "numba"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

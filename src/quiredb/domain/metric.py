@@ -1,5 +1,6 @@
 """How near two embeddings are."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -17,3 +18,9 @@ class Metric(StrEnum):
     def score(self, distance: float) -> float:
         """The score that belongs to a distance."""
         return 1.0 - distance if self is Metric.COSINE else -distance
+
+    def scores(self, distances: Iterable[float]) -> list[float]:
+        """The scores that belong to distances."""
+        if self is Metric.COSINE:
+            return [1.0 - distance for distance in distances]
+        return [-distance for distance in distances]

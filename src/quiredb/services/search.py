@@ -151,9 +151,10 @@ def _answers(
 def _hits(
     ranking: Ranking, chunks: Mapping[int, FoundChunk], documents: Mapping[int, Document], metric: Metric
 ) -> tuple[Hit, ...]:
+    scores = metric.scores([row.distance for row in ranking.rows])
     return tuple(
         [
-            Hit(chunks[row], documents.get(document_key), metric.score(distance), distance)
-            for distance, _, row, document_key in ranking.rows
+            Hit(chunks[row], documents.get(document_key), score, distance)
+            for (distance, _, row, document_key), score in zip(ranking.rows, scores, strict=True)
         ]
     )

@@ -2,13 +2,12 @@
 
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quiredb.domain.identifiers import new_identifier
 
-HEADER = "X-Request-Id"
-_SAFE = re.compile(r"[A-Za-z0-9._\-]{8,64}\Z")
+_HEADER = b"x-request-id"
+_SAFE = re.compile(rb"[A-Za-z0-9._\-]{8,64}\Z")
 
 
 class RequestIdentity:
@@ -22,13 +21,13 @@ class RequestIdentity:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        identifier = given if _SAFE.match(given) else new_identifier()
+        given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
+        identifier = given.decode("ascii") if _SAFE.match(given) else new_identifier()
         scope.setdefault("state", {})["request_id"] = identifier
 
         async def send_identified(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = identifier
+                message["headers"] = [*message["headers"], (_HEADER, identifier.encode("ascii"))]
             await send(message)
 
         await self._app(scope, receive, send_identified)
