@@ -59,9 +59,9 @@ class Shape:
 
 
 SHAPES = (
-    Shape("numbers, text and metadata", b64=False, include=["text", "metadata"]),
-    Shape("b64, text and metadata", b64=True, include=["text", "metadata"]),
-    Shape("b64, ids and distances", b64=True, include=[]),
+    Shape("numbers; text, metadata", b64=False, include=["text", "metadata"]),
+    Shape("b64; text, metadata", b64=True, include=["text", "metadata"]),
+    Shape("b64; ids, distances", b64=True, include=[]),
 )
 
 
@@ -157,16 +157,15 @@ def _in_process(folder: Path, queries: NDArray[np.float32], rounds: int) -> dict
     }
     plan = search_view(view, Nearest(queries[0], measures.NEIGHBOURS, _RECALL), None, library.texts).plan
     for part, planned in zip(view.segments, plan.parts, strict=False):
-        index, effort = part.segment.index, planned.effort or None
+        index = part.segment.index
+        how: dict[str, Any] = {"effort": planned.effort} if planned.effort else {"recall": _RECALL}
         figures["index"] += _microseconds(
-            lambda index=index, effort=effort: [
-                index.search(query, measures.NEIGHBOURS, effort=effort) for query in queries
-            ],
+            lambda index=index, how=how: [index.search(query, measures.NEIGHBOURS, **how) for query in queries],
             count, rounds, time.process_time,
         )  # fmt: skip
         figures["index batch"] += _microseconds(
-            lambda index=index, effort=effort: [
-                index.search_batch(queries[at : at + _BATCH], measures.NEIGHBOURS, effort=effort)
+            lambda index=index, how=how: [
+                index.search_batch(queries[at : at + _BATCH], measures.NEIGHBOURS, **how)
                 for at in range(0, count, _BATCH)
             ],
             count, rounds, time.process_time,
@@ -205,7 +204,7 @@ def _microseconds(work: Callable[[], object], count: int, rounds: int, clock: Ca
 
 def _show(name: str, served: dict[str, tuple[float, float]], alone: dict[str, float], imported: float | None) -> None:
     table = Table(title=f"{name}: CPU microseconds a search", title_justify="left")
-    for heading in ("", "server", "beyond the kernel", f"server, batches of {_BATCH}", "batch rate / in process"):
+    for heading in ("", "server", "beyond kernel", f"batches of {_BATCH}", "rate/in process"):
         table.add_column(heading, justify="left" if not heading else "right")
     for shape, (single, batched) in served.items():
         beyond, share = single - alone["index"], alone["index batch"] / batched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.metric import Metric
+from quiredb.engine.batch_searching import NearestToEach, search_view_for_each
 from quiredb.engine.building import Progress, RowRange, SegmentContents, build_segment, collect
 from quiredb.engine.collection import Collection
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.fresh import FreshBuffer, contents_of
 from quiredb.engine.index_choice import IndexPlan
-from quiredb.engine.searching import Nearest, matching_in_id_order, metric_name, search_view
+from quiredb.engine.searching import Nearest, Ranking, matching_in_id_order, metric_name, search_view
 from quiredb.engine.segment import SegmentHeader, open_segment_arrays
 from quiredb.engine.view import View, allowed_rows, merged_contents, rows_of
 from tests.unit.engine.twin import DIMENSION, NEVER, Twin
@@ -196,11 +198,19 @@ class Walk:
         else:
             assert found == expected
         assert (ranking.plan.matching, ranking.plan.total) == (len(matching), len(alive))
+        queries = np.stack([query, self.random.choice([1, -1]) * query[::-1]])
+        together = search_view_for_each(view, NearestToEach(queries, k, exact=True), filter_, self.twin.texts)
+        alone = [search_view(view, Nearest(one, k, exact=True), filter_, self.twin.texts) for one in queries]
+        assert [_without_times(one) for one in together] == [_without_times(one) for one in alone]
         by_row = {row.row: row for row in matching}
         for one in ranking.rows:
             row = by_row[one.row]
             assert (one.chunk_id, one.document_key) == (row.chunk.id, row.document_key)
             assert one.distance == pytest.approx(self.twin.distance(query, row), abs=1e-9)
+
+
+def _without_times(ranking: Ranking) -> Ranking:
+    return dataclasses.replace(ranking, plan=dataclasses.replace(ranking.plan, filter_seconds=0))
 
 
 @pytest.mark.parametrize("metric", list(Metric))

@@ -13,7 +13,6 @@ from quiredb.domain.filters import Filter
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
-from quiredb.engine.planner import Strategy, choose_strategy
 from quiredb.engine.searching import Nearest, RankedRow, Ranking, search_fresh
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
@@ -65,29 +64,12 @@ def _merged(rankings: Sequence[list[RankedRow]], k: int) -> tuple[RankedRow, ...
 
 
 def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: NearestToEach) -> list[Found]:
-    """For each query the nearest rows of the segment and how they were found; what a walk missed, a scan finds."""
-    strategy = choose_strategy(segment, count, nearest.k, nearest.recall, exact=nearest.exact)
-    wanted = min(nearest.k, count)
-    plan = _plan(segment, strategy, count)
-    if strategy.name == "skip":
-        return [([], plan)] * len(nearest.queries)
-    used = mask if strategy.masked else None
-    if strategy.name == "scan":
-        places, distances = segment.flat.search_batch(nearest.queries, wanted, mask=used)
-        return [(rows, plan) for rows in _ranked(segment, places, distances)]
-    places, distances = segment.index.search_batch(nearest.queries, wanted, effort=strategy.effort, mask=used)
-    short = np.flatnonzero(places[:, -1] < 0)
-    if len(short):
-        places[short], distances[short] = segment.flat.search_batch(nearest.queries[short], wanted, mask=used)
-    scanned = _plan(segment, Strategy("scan", strategy.masked), count)
-    plans = [plan] * len(places)
-    for number in short.tolist():
-        plans[number] = scanned
-    return list(zip(_ranked(segment, places, distances), plans, strict=True))
-
-
-def _plan(segment: Segment, strategy: Strategy, matching: int) -> SegmentPlan:
-    return SegmentPlan(segment.name, str(strategy), len(segment), matching, strategy.effort)
+    """For each query the nearest rows of the segment, and how they were found."""
+    places, distances, plans = segment.index.nearest_to_each(
+        nearest.queries, nearest.k, allowed=count, mask=mask, recall=nearest.recall, exact=nearest.exact
+    )
+    said = {plan: SegmentPlan(segment.name, str(plan), len(segment), count, plan.effort) for plan in set(plans)}
+    return list(zip(_ranked(segment, places, distances), [said[plan] for plan in plans], strict=True))
 
 
 def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[list[RankedRow]]:
@@ -104,4 +86,4 @@ def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.f
         )
     ]
     width = places.shape[1]
-    return [rows[start : start + width] for start in range(0, len(rows), width)]
+    return [rows[number * width : (number + 1) * width] for number in range(len(places))]

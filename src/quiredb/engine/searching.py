@@ -64,9 +64,9 @@ def search_view(view: View, nearest: Nearest, filter_: Filter | None, texts: Tex
         parts.append(SegmentPlan(part.segment.name, str(plan), len(part.segment), count, plan.effort))
     mask, count = allowed.fresh
     if len(view.fresh):
-        rows, plan = search_fresh(view, mask, count, nearest)
+        rows, scanned = search_fresh(view, mask, count, nearest)
         found.append(iter(rows))
-        parts.append(plan)
+        parts.append(scanned)
     ranked = tuple(islice(heapq.merge(*found), nearest.k))
     return Ranking(ranked, SearchPlan(allowed.count, view.library.chunk_count, filtered - started, tuple(parts)))
 

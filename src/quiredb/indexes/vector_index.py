@@ -184,6 +184,22 @@ class VectorIndex:
             plan = Plan("scan", plan.masked)
         return Found(*self.flat.search(query, wanted, mask=used), plan)
 
+    def nearest_to_each(
+        self, queries: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
+        exact: bool = False,
+    ) -> tuple[Rows, Distances, list[Plan]]:  # fmt: skip
+        """`nearest` for each of `queries` (float32[b, d]): int64 and float64 [b, min(k, allowed)], and the b plans."""
+        plan = self._plan(allowed, k, recall, None, exact)
+        wanted, used = min(k, allowed), mask if plan.masked else None
+        if plan.name in ("skip", "scan"):
+            return *self.flat.search_batch(queries, wanted, mask=used), [plan] * len(queries)
+        rows, distances = self.structure.search_batch(queries, wanted, effort=plan.effort, mask=used)
+        short = rows[:, -1] < 0
+        if short.any():
+            rows[short], distances[short] = self.flat.search_batch(queries[short], wanted, mask=used)
+        scan = Plan("scan", plan.masked)
+        return rows, distances, [scan if fell_short else plan for fell_short in short.tolist()]
+
     def save(self, folder: str | Path) -> None:
         """Write everything, vectors included, into a folder: a new or empty one, or over a saved index."""
         write_folder(Path(folder), self.description(), {_VECTORS: self.flat.vectors, **self.arrays()})

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import orjson
 import pytest
 
 from tests.integration.api.conftest import problem_of
@@ -128,3 +129,58 @@ def test_recall_of_an_exact_scan_is_one(client: httpx.Client, filled: str, vecto
     assert report["queries"] == 2
     problem_of(client.post(f"{filled}/recall", json={"queries": [[1]]}), 422, "validation", "/queries/0")
     problem_of(client.post(f"{filled}/recall", json={"queries": [["x"]]}), 422, "validation", "/queries/0/0")
+
+
+def test_a_batch_of_different_searches_answers_each_as_if_it_were_alone(
+    client: httpx.Client, filled: str, vectors: np.ndarray[Any, Any]
+) -> None:
+    shapes: list[dict[str, Any]] = [
+        {"k": 3},
+        {"k": 3, "explain": True},
+        {"k": 70, "include": []},
+        {"k": 3, "filter": {"page": {"lt": 9}}},
+        {"k": 3, "filter": {"page": {"lt": 9}}, "include": ["document", "embedding"], "vector_encoding": "b64"},
+        {"k": 3, "filter": {"page": {"in": [1, 2]}}, "exact": True},
+        {"k": 3, "filter": {"id": "nobody"}, "recall": 0.9, "include": ["text"]},
+    ]
+    searches = [{"vector": (row + 0.1).tolist(), **shape} for row in vectors[:4] for shape in shapes]
+    together = client.post(f"{filled}/search/batch", json={"searches": searches}).json()["results"]
+    alone = [client.post(f"{filled}/search", json=search).json() for search in searches]
+    for result in together + alone:
+        assert result.pop("took_ms") >= 0
+        result.get("plan", {}).pop("filter_ms", None)
+    assert together == alone
+    assert [len(result["hits"]) for result in alone[: len(shapes)]] == [3, 3, 60, 3, 3, 2, 0]
+
+
+@pytest.mark.parametrize("path", ["/search", "/search/batch"])
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"vector": [1.0] * DIMENSION, "k": 2}, {}),
+        ({"vector": [1.0], "k": 2}, {}),
+        ({"vector": [1.0] * DIMENSION, "k": 0, "extra": 1}, {}),
+        ({"vector": [1.0] * DIMENSION, "text": "both"}, {}),
+        ({"vector": [1.0] * DIMENSION, "filter": {"page": "one"}}, {}),
+        ([], {}),
+        ({"vector": [1.0] * DIMENSION}, {"Content-Type": "text/plain"}),
+        ({"vector": [1.0] * DIMENSION}, {"Content-Encoding": "gzip"}),
+    ],
+)
+def test_the_direct_way_answers_as_fastapi_does(
+    client: httpx.Client, filled: str, path: str, body: Any, headers: dict[str, str]
+) -> None:
+    """A position to wait for, here one that is reached, sends a search through FastAPI."""
+    sent = orjson.dumps({"searches": [body, body]} if path.endswith("batch") else body)
+    answers = [
+        client.post(filled + path, content=sent, headers={"Content-Type": "application/json", **headers, **more})
+        for more in ({}, {"X-Quire-Min-Position": "0"})
+    ]
+    direct, through = ({**answer.json(), "status": answer.status_code} for answer in answers)
+    for answered in (direct, through):
+        for changing in ("request_id", "took_ms"):
+            answered.pop(changing, None)
+        for result in answered.get("results", []):
+            result.pop("took_ms")
+    assert direct == through
+    assert answers[0].headers.get("X-Quire-Position") == answers[1].headers.get("X-Quire-Position")
