@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.peers.adapters.contract import Metric, Vectors
 
-_BLOCK = 10_000
+_BLOCK = 2_000
 _BEND = 0.7
 
 
