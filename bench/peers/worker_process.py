@@ -15,6 +15,7 @@ from bench.peers.vector_set import VectorSet
 PEERS_PYTHON = Path(".venv-bench/bin/python")
 _ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "RAYON", "NUMBA")
 _END_SECONDS = 30
+_ROOT = Path(__file__).parents[2]
 
 
 class WorkerEnded(RuntimeError):
@@ -25,7 +26,7 @@ class Worker:
     """A worker of one contender on one set. `hello` says its library's version and its Python's."""
 
     def __init__(self, contender: Contender, data: VectorSet, cpu: int, peers_python: Path) -> None:
-        python = sys.executable if contender.environment == "own" else str(peers_python)
+        python = sys.executable if contender.environment == "own" else str(peers_python.absolute())
         if not Path(python).is_file():
             raise WorkerEnded(f"there is no {python}: run make bench-setup")
         arguments = [contender.adapter, data.metric, str(data.folder.resolve()), json.dumps(dict(contender.parameters))]
@@ -36,6 +37,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
+            cwd=_ROOT,
             env=os.environ | {f"{name}_NUM_THREADS": "1" for name in _ONE_THREAD},
         )
         if hasattr(os, "sched_setaffinity"):
