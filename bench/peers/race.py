@@ -143,10 +143,12 @@ def worth_timing(runs: Sequence[EffortRun]) -> list[EffortRun]:
 
 
 def _round(entry: Entry, worker: Worker, number: int, data: VectorSet, options: Options) -> None:
-    first, k = number * data.queries // options.rounds, options.k
+    first = number * data.queries // options.rounds
+    shared = {"k": options.k, "clock": options.clock}
     try:
         for run in entry.runs:
-            run.single.append(worker.ask("single", effort=run.effort, k=k, seconds=options.seconds, first=first))
-            run.batch.append(worker.ask("batch", effort=run.effort, k=k, seconds=options.batch_seconds))
+            how = shared | {"effort": run.effort}
+            run.single.append(worker.ask("single", **how, seconds=options.seconds, first=first))
+            run.batch.append(worker.ask("batch", **how, seconds=options.batch_seconds))
     except WorkerEnded as error:
         entry.failure = str(error)
