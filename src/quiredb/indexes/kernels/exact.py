@@ -65,6 +65,26 @@ def exact_rows(query: Any, vectors: Any, rows: Any, metric: int, out: Any) -> No
         out[position] = row_distance(wide.ctypes.data, start + rows[position] * stride, dimension, metric, norm)
 
 
+@helper
+def rank_rows(query: Any, vectors: Any, metric: int, rows: Any, out_rows: Any, out: Any) -> None:
+    """The len(out) nearest of `rows` by float64 distance, sorted; padded with row -1 and distance inf."""
+    dimension = query.shape[0]
+    start, wide = vectors.ctypes.data, widened(query)
+    stride = dimension * 4
+    lines = (stride + 63) >> 6
+    norm = row_norm(query.ctypes.data, dimension)
+    size = 0
+    for position in range(rows.shape[0]):
+        if position + 1 < rows.shape[0]:
+            prefetch(start + np.int64(rows[position + 1]) * stride, lines)
+        row = np.int64(rows[position])
+        distance = row_distance(wide.ctypes.data, start + row * stride, dimension, metric, norm)
+        size = insert_ranked(out, out_rows, size, out.shape[0], distance, row)
+    for position in range(size, out.shape[0]):
+        out[position] = np.inf
+        out_rows[position] = -1
+
+
 @kernel(int64, given(float32), given(float32, 2), int64, int64, given(uint8), filled(float64), filled(int64))
 def exact_nearest(query: Any, vectors: Any, count: int, metric: int, mask: Any, distances: Any, rows: Any) -> int:
     """The nearest of the first `count` rows (those with a nonzero mask, if the mask is not empty), sorted.

@@ -237,3 +237,13 @@ def scan_portable(
 ) -> Any:  # fmt: skip
     """The same in generic vectors, without a byte shuffle."""
     return _SIGNATURE, _scan(16, _select)
+
+
+@intrinsic
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """The number of the lowest set bit of a uint64 that is not zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
