@@ -11,6 +11,8 @@ from quiredb.indexes.exact import exact_distances, exact_scan
 from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
 from quiredb.indexes.graph import GraphIndex, open_graph
 from quiredb.indexes.graph_build import build_graph
+from quiredb.indexes.ivf import IvfIndex, open_ivf
+from quiredb.indexes.ivf_build import build_ivf
 from quiredb.indexes.vector_index import VectorIndex
 from quiredb.indexes.warmup import WarmUpReport, warm_up
 
@@ -20,15 +22,18 @@ __all__ = [
     "GraphIndex",
     "IndexArraysError",
     "IndexStructure",
+    "IvfIndex",
     "KernelSelfTestError",
     "MetricName",
     "VectorIndex",
     "WarmUpReport",
     "build_flat",
     "build_graph",
+    "build_ivf",
     "exact_distances",
     "exact_scan",
     "open_flat",
     "open_graph",
+    "open_ivf",
     "warm_up",
 ]

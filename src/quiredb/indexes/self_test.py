@@ -10,6 +10,7 @@ from quiredb.indexes.contract import Distances, KernelSelfTestError, MetricName,
 from quiredb.indexes.exact import exact_distances, exact_scan
 from quiredb.indexes.flat import SCAN_FLOATS_UP_TO, build_flat
 from quiredb.indexes.graph_build import build_graph
+from quiredb.indexes.ivf_build import build_ivf
 
 _TOLERANCE = 1e-9
 _METRICS: tuple[MetricName, ...] = ("cosine", "l2", "dot")
@@ -46,11 +47,14 @@ def _check_metric(vectors: Vectors, query: Vectors, metric: MetricName) -> None:
     flat = build_flat(vectors, metric)
     mask = (everything % 2).astype(np.uint8)
     graph = build_graph(flat, degree=16, build_effort=32)
+    ivf = build_ivf(flat)
     searches: list[tuple[str, Callable[[], tuple[Rows, Distances]], Distances]] = [
         ("exact_scan", lambda: exact_scan(query, vectors, count, metric, 5), truth),
         ("flat", lambda: flat.search(query, 5), truth),
         ("flat with a mask", lambda: flat.search(query, 5, mask=mask), truth[1::2]),
         ("graph", lambda: graph.search(query, 5, effort=count), truth),
+        ("ivf", lambda: _first(ivf.search(query, count), 5), truth),
+        ("ivf with a mask", lambda: _first(ivf.search(query, count, mask=mask), 5), truth[1::2]),
         ("graph with a mask", lambda: graph.search(query, 5, effort=count, mask=mask), truth[1::2]),
     ]
     for name, search, expected in searches:
@@ -58,6 +62,10 @@ def _check_metric(vectors: Vectors, query: Vectors, metric: MetricName) -> None:
         agrees = np.allclose(distances, np.sort(expected)[:5], atol=_TOLERANCE)
         if not agrees or not np.allclose(truth[rows], distances, atol=_TOLERANCE):
             raise _wrong(name, metric, vectors.shape[1])
+
+
+def _first(found: tuple[Rows, Distances], k: int) -> tuple[Rows, Distances]:
+    return found[0][:k], found[1][:k]
 
 
 def _wrong(name: str, metric: str, dimension: int) -> KernelSelfTestError:

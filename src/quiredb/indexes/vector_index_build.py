@@ -12,14 +12,16 @@ from quiredb.indexes.curve import Measured
 from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.graph import open_graph
 from quiredb.indexes.graph_build import build_graph
+from quiredb.indexes.ivf import open_ivf
+from quiredb.indexes.ivf_build import build_ivf
 from quiredb.indexes.measuring import measure
 from quiredb.indexes.planner import DEFAULT_RECALL, choose_plan
 
 AUTO_ROWS = 16_384
 """Rows from which `auto` builds a structure: below, a scan is as fast."""
 
-_BUILDERS: dict[str, Callable[..., IndexStructure]] = {"graph": build_graph}
-_OPENERS: dict[str, Callable[[FlatIndex, Arrays], IndexStructure]] = {"graph": open_graph}
+_BUILDERS: dict[str, Callable[..., IndexStructure]] = {"graph": build_graph, "ivf": build_ivf}
+_OPENERS: dict[str, Callable[[FlatIndex, Arrays], IndexStructure]] = {"graph": open_graph, "ivf": open_ivf}
 _OURS = {"flat", "seed", "threads", "progress", "cancelled"}
 _BUILD_SHARE = 0.9
 """Share of the progress that building takes; the rest is measuring."""

@@ -48,7 +48,7 @@ def encode_list_rows(
         total = 0.0
         count = ends[position + 1] - ends[position]
         for member in range(count):
-            row = np.int64(members[ends[position] + member])
+            row: Any = np.int64(members[ends[position] + member])
             inverse = 1.0 / normaliser(vectors, row, metric)
             squared, along = 0.0, 0.0
             y[:] = 0.0

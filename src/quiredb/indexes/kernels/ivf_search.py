@@ -5,8 +5,9 @@ so far. That k-th score falls fast, as lists come in ascending order, so few row
 
 With a mask, allowed rows are farther than the nearest of all, and lists must be scanned farther out by just that much.
 So while the first `probes` lists are scanned the k nearest of all rows are kept too, as a reference. Scanning stops
-only at a list whose key is as far beyond the k-th allowed score as the key of the last of these lists is beyond the k-th
-reference score. This holds however the mask goes with the query, and ends at all lists when allowed rows are far or few.
+only at a list whose key is as far beyond the k-th allowed score as the key of the last of these lists is beyond the
+k-th reference score. This holds however the mask goes with the query: when allowed rows are far or few, all lists are
+scanned.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def ivf_search(
             margin = np.float32(CONFIDENCE * SPREAD * np.sqrt(max(reach, 0.0)))
             scan_list(
                 starts[target], starts[target + 1], bases[target], step, shift + margin, k, p, scale, offset, base,
-                codes, factors, table, block_codes, block_factors, block_rows, mask, slack == np.inf, estimates, waiting,
-                bounds, scores, rows, nearest, sizes,
+                codes, factors, table, block_codes, block_factors, block_rows, mask, slack == np.inf, estimates,
+                waiting, bounds, scores, rows, nearest, sizes,
             )  # fmt: skip
             if masked and probed >= probes and slack == np.inf and sizes[1] == k:
                 slack = key - np.float32(nearest[k - 1])
@@ -135,12 +136,10 @@ def scan_list(
     waits = 0
     limit = limit_of(scores, sizes[0], k)
     for block in range(first, last):
-        bits = np.uint64(
-            scan_block(
-                block_codes.ctypes.data + block * width, table.ctypes.data, width // 256,
-                block_factors.ctypes.data + block * 256, step, shift, limit - list_base, estimates.ctypes.data,
-            )  # fmt: skip
-        )
+        bits = np.uint64(0) | scan_block(
+            block_codes.ctypes.data + block * width, table.ctypes.data, width // 256,
+            block_factors.ctypes.data + block * 256, step, shift, limit - list_base, estimates.ctypes.data,
+        )  # fmt: skip
         while bits != 0:
             lane = lowest_bit(bits)
             bits &= bits - np.uint64(1)
@@ -160,8 +159,8 @@ def scan_list(
                        scores, rows, nearest, sizes)  # fmt: skip
             limit = limit_of(scores, sizes[0], k)
             waits = 0
-    score_rows(waiting[:waits], bounds, limit, p, scale, offset, base, codes, factors, masked and referring, scores, rows,
-               nearest, sizes)  # fmt: skip
+    score_rows(waiting[:waits], bounds, limit, p, scale, offset, base, codes, factors, masked and referring,
+               scores, rows, nearest, sizes)  # fmt: skip
 
 
 @helper

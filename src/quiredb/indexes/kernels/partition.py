@@ -1,7 +1,8 @@
 """The work of k-means on 8-bit codes: which centroid each row is nearest to, and the sums of the rows of each list.
 
 Rows come as the flat index's codes, y = x' - c with x' the row (for cosine: divided by its length) and c their mean;
-centroids as queries of them. So |y - z|^2 = |y|^2 + |z|^2 - 2 <y, z> takes one integer dot product, the same on every CPU.
+centroids as queries of them. So |y - z|^2 = |y|^2 + |z|^2 - 2 <y, z> takes one integer dot product, the same on every
+CPU.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def nearest_centroids(
 def add_members(vectors: Any, metric: int, rows: Any, lists: Any, sums: Any, sizes: Any) -> None:
     """sums[lists[i]] += x' of rows[i] and sizes[lists[i]] += 1, in this order."""
     for position in range(rows.shape[0]):
-        row, target = np.int64(rows[position]), lists[position]
+        row: Any = np.int64(rows[position])
+        target = lists[position]
         inverse = 1.0 / normaliser(vectors, row, metric)
         for i in range(vectors.shape[1]):
             sums[target, i] += np.float64(vectors[row, i]) * inverse
