@@ -11,6 +11,7 @@ from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.metric import Metric
 from quiredb.domain.search import SearchPlan, SearchRequest
 from quiredb.embedders.completion import Completion
+from quiredb.embedders.configuration import EmbedderConfiguration
 from quiredb.embedders.registry import EmbedderRegistry
 from quiredb.engine.batch_searching import NearestToEach
 from quiredb.engine.searching import RankedRow, Ranking
@@ -53,7 +54,7 @@ def test_only_searches_that_differ_in_nothing_but_the_query_go_together() -> Non
     requests = [SearchRequest(np.array([number, 1], "<f4").tobytes(), **shape) for number, shape in enumerate(shapes)]
     library = _Library()
     repository: Any = SimpleNamespace(get=lambda library_id: library)
-    answers = SearchService(repository, Completion(EmbedderRegistry({}))).search_batch("library", requests)
+    answers = SearchService(repository, Completion(EmbedderRegistry(EmbedderConfiguration()))).search_batch("library", requests)
     assert library.asked == [
         ([0.0, 4.0], 10, None, False, None),
         ([1.0], 3, None, False, None),
