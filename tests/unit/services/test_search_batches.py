@@ -54,7 +54,8 @@ def test_only_searches_that_differ_in_nothing_but_the_query_go_together() -> Non
     requests = [SearchRequest(np.array([number, 1], "<f4").tobytes(), **shape) for number, shape in enumerate(shapes)]
     library = _Library()
     repository: Any = SimpleNamespace(get=lambda library_id: library)
-    answers = SearchService(repository, Completion(EmbedderRegistry(EmbedderConfiguration()))).search_batch("library", requests)
+    service = SearchService(repository, Completion(EmbedderRegistry(EmbedderConfiguration())))
+    answers = service.search_batch("library", requests)
     assert library.asked == [
         ([0.0, 4.0], 10, None, False, None),
         ([1.0], 3, None, False, None),
