@@ -48,6 +48,24 @@ class EffortCurve:
         )
 
 
+def lower_of(one: EffortCurve, other: EffortCurve) -> EffortCurve:
+    """At each effort of either the lower recall and the longer time; beyond its end a curve stays as it was there."""
+    if not one.points or not other.points:
+        return EffortCurve(one.share, one.k, ())
+    efforts = sorted({point.effort for curve in (one, other) for point in curve.points})
+    pairs = [(_at(one, effort), _at(other, effort)) for effort in efforts]
+    points = [
+        EffortPoint(effort, min(a.recall, b.recall), max(a.seconds, b.seconds))
+        for effort, (a, b) in zip(efforts, pairs, strict=True)
+    ]
+    return EffortCurve(one.share, one.k, tuple(points))
+
+
+def _at(curve: EffortCurve, effort: int) -> EffortPoint:
+    """The last point up to an effort; the first where there is none."""
+    return next((point for point in reversed(curve.points) if point.effort <= effort), curve.points[0])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
     """What was measured when an index was built.
@@ -95,18 +113,21 @@ class Measured:
         return None if best is None else (max(best.effort, k), best.seconds)
 
     def _walk_at(self, share: float, k: int, recall: float) -> tuple[float, float] | None:
-        """Interpolated between the measured k: effort grows about linearly with k at a given recall."""
+        """Interpolated between the measured k: effort grows about linearly with k at a given recall.
+
+        Up to the second measured k the harder of the first two counts.
+        """
         curves = sorted((curve for curve in self.curves if curve.share == share), key=lambda curve: curve.k)
-        walks = [(curve.k, walk) for curve in curves if (walk := curve.walk_for(recall)) is not None]
-        if not walks or len(walks) < len(curves):
+        at = bisect_left([curve.k for curve in curves], k)
+        around = curves[:2] if at <= 1 else curves[at - 1 : at + 1]
+        walks = [walk for curve in around if (walk := curve.walk_for(recall)) is not None]
+        if len(walks) < len(around):
             return None
-        at = bisect_left([known for known, _ in walks], k)
-        if at == 0:
-            return walks[0][1]
-        if at == len(walks):
-            known, (effort, seconds) = walks[-1]
-            return effort * k / known, seconds * k / known
-        (low, small), (high, large) = walks[at - 1 : at + 1]
+        if at <= 1:
+            return max(effort for effort, _ in walks), max(seconds for _, seconds in walks)
+        if len(around) == 1:
+            return walks[0][0] * k / around[0].k, walks[0][1] * k / around[0].k
+        (low, small), (high, large) = zip((curve.k for curve in around), walks, strict=True)
         part = (k - low) / (high - low)
         return small[0] + part * (large[0] - small[0]), small[1] + part * (large[1] - small[1])
 

@@ -4,102 +4,201 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quiredb.indexes.contract import IndexStructure, Mask, Vectors
-from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured
+from quiredb.indexes.contract import Distances, IndexStructure, Mask, Vectors
+from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured, lower_of
 from quiredb.indexes.flat import FlatIndex
-from quiredb.indexes.sample_queries import queries_like
+from quiredb.indexes.held_out import HeldOut, Sample, ask, hold_out, truth
+from quiredb.indexes.planner import DEFAULT_RECALL, promised
+from quiredb.indexes.walking import are_far
 
 NEIGHBOURS = (10, 100)
-"""The k that efforts are measured for."""
-MASKED_SHARES = (0.5, 0.1)
-QUERIES = 300
+"""The k that searches are measured for; what they find at k = 10 is judged at k = 1 too."""
+MASKED_SHARES = (0.5, 0.2, 0.05)
 SCANNED_SHARES = (0.02, 0.1, 0.5, 1.0)
 
 _CONFIDENCE = 1.645
 """Standard errors between the mean and its lower 95 % bound."""
-_DOUBT = 2 / 3
-"""The recall of one imaginary query: what a sample without any miss leaves open."""
+_DOUBT = 2
+"""Neighbours that one imaginary query misses: what a sample without any miss leaves open."""
 _SCANS_TIMED = 5
-_WORTH = 2.0
-"""Efforts that cost this many scans are not measured."""
+_SLOWER_MASKED = 4.0
+"""A masked walk is not worth measuring where a scan takes no longer than this many walks without a mask."""
+_ENOUGH = 0.997
+"""Measured recall beyond which no promise needs more."""
+_MANY = 3
+"""At the larger k fewer queries do, as each has more neighbours to find: one in this many."""
+_STEP = 1.45
+_STEP_MASKED = 1.9
+"""An effort is measured when it is this many times the last one: between them the planner interpolates."""
+
+_EFFORT_ABOVE_K = frozenset({"graph"})
+"""Kinds whose effort counts rows, so that it is at least k."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """Queries and the rows they may find; float32[m, d] and a mask or None."""
+class _Exam:
+    """Questions under one mask with their true distances. `passed` more need no walk, as they are scanned."""
 
     queries: Vectors
+    truths: list[Distances]
     mask: Mask | None
+    passed: int
+    probe_seconds: float
 
 
 def measure(
     flat: FlatIndex, structure: IndexStructure, seed: int = 0, check: Callable[[], None] = lambda: None
 ) -> Measured:
-    """Curves of `structure` by k and share of allowed rows, and the cost of scans. `check` may raise to stop it."""
+    """Curves of `structure` by k and share of allowed rows, on own rows held out, and the cost of scans.
+
+    Shares at which a scan costs little more than a walk without a mask are left out: the planner scans them. `check`
+    is called between curves and may raise to stop.
+    """
     random = np.random.default_rng(seed)
     scan_seconds, masked_scans = _scans(flat, random)
     bare = Measured((), scan_seconds, masked_scans)
     if structure.kind == "flat" or flat.count < 2:
         return bare
-    curves = []
-    queries = _own_queries(flat.vectors, QUERIES, random)
-    for share in (1.0, *MASKED_SHARES):
-        mask = None if share == 1 else random.random(flat.count) < share
-        for k in NEIGHBOURS:
-            check()
-            curves.append(effort_curve(structure, flat, Sample(queries, mask), share, k, _WORTH * bare.scan(share)))
+    held = hold_out(flat, structure, random)
+    curves = _curves(held, ((held.plain(),),), 1.0, bare.scan(1.0), check)
+    walk = curves[1].walk_for(promised(DEFAULT_RECALL))
+    shares = [share for share in MASKED_SHARES if walk and bare.scan(share) > _SLOWER_MASKED * walk[1]]
+    orders = held.orders(random) if shares else []
+    for share in shares:
+        curves += _curves(held, held.masked(share, orders, random), share, bare.scan(share), check)
     return Measured(tuple(curves), scan_seconds, masked_scans)
 
 
-def effort_curve(
-    structure: IndexStructure, flat: FlatIndex, sample: Sample, share: float, k: int, most_seconds: float = np.inf
-) -> EffortCurve:
-    """Recall and seconds by effort at one k. O(efforts searches).
+def measure_again(flat: FlatIndex, structure: IndexStructure, measured: Measured, queries: Vectors) -> Measured:
+    """What was measured, lowered to what `queries` (float32[m, d], not rows of the index) find at the same efforts."""
+    random = np.random.default_rng(len(queries))
+    everything = np.ones(flat.count, np.bool_)
+    asked = HeldOut(flat, structure, np.empty(0, np.int64), everything, ask(flat, queries, None))
+    members = np.arange(len(queries))
+    curves: list[EffortCurve] = []
+    for share in sorted({curve.share for curve in measured.curves}, reverse=True):
+        mask = None if share == 1 else random.random(flat.count) < share
+        found = _curves(asked, ((Sample(members, mask, mask),),), share, measured.scan(share), lambda: None)
+        own = {curve.k: curve for curve in measured.curves if curve.share == share}
+        curves += [lower_of(own[curve.k], curve) for curve in found if curve.k in own]
+    return Measured(tuple(curves), measured.scan_seconds, measured.masked_scans)
 
-    Efforts below k are left out, as a search would raise them to k. It ends early once an effort finds everything or
-    takes longer than `most_seconds`.
+
+def lower_bound(shares: NDArray[np.float64], k: int, mean: float | None = None) -> float:
+    """The recall@k that queries like those measured exceed on average with 95 % confidence.
+
+    shares: of each query; mean: in place of theirs, where some of them are harder than others.
     """
-    limits = _limits(flat, sample, k)
-    points: list[EffortPoint] = []
-    for effort in [value for value in structure.efforts if value >= k]:
-        shares, seconds = np.empty(len(limits)), []
-        for number, (query, limit) in enumerate(zip(sample.queries, limits, strict=True)):
-            started = time.perf_counter()
-            _, distances = structure.search(query, k, effort=effort, mask=sample.mask)
-            seconds.append(time.perf_counter() - started)
-            shares[number] = np.count_nonzero(distances <= limit[-1]) / len(limit)
-        points.append(EffortPoint(effort, lower_bound(shares), statistics.median(seconds)))
-        if shares.min() >= 1 or points[-1].seconds > most_seconds:
+    doubted = np.append(shares, min(float(shares.min()), max(0.0, 1 - _DOUBT / k)))
+    centre = float(doubted.mean() if mean is None else mean - (mean - doubted[-1]) / len(doubted))
+    return centre - _CONFIDENCE * float(doubted.std()) / float(np.sqrt(len(doubted)))
+
+
+def _curves(
+    held: HeldOut, kinds: Sequence[Sequence[Sample]], share: float, scan_seconds: float, check: Callable[[], None]
+) -> list[EffortCurve]:
+    """Curves at every k from samples of one or more kinds. The hardest kind counts; the first is timed."""
+    check()
+    few, many = NEIGHBOURS
+    exams = [[_exam(held, sample, many) for sample in samples] for samples in kinds]
+    efforts = _spread(held.structure.efforts, _STEP if share == 1 else _STEP_MASKED)
+    first, tenth = _sweep(held.structure, exams, efforts, few, (1, few), scan_seconds)
+    check()
+    thinner = [[_every(exam, _MANY) for exam in kind] for kind in exams]
+    (hundredth,) = _sweep(held.structure, thinner, efforts, many, (many,), scan_seconds)
+    measured = ((1, first), (few, tenth), (many, hundredth))
+    return [EffortCurve(share, k, tuple(points)) for k, points in measured]
+
+
+def _sweep(
+    structure: IndexStructure,
+    kinds: list[list[_Exam]],
+    efforts: Sequence[int],
+    k: int,
+    judged: Sequence[int],
+    limit: float,
+) -> list[list[EffortPoint]]:
+    """Points by effort, of searches for `k` judged at each of `judged`.
+
+    Efforts of a graph below k are left out, as a search would raise them to k. It ends once nearly everything is found
+    or a search takes longer than `limit` seconds.
+    """
+    points: list[list[EffortPoint]] = [[] for _ in judged]
+    for effort in [value for value in efforts if value >= k or structure.kind not in _EFFORT_ABOVE_K]:
+        results = [[_sit(structure, exam, effort, k, judged) for exam in kind] for kind in kinds]
+        recalls = [np.concatenate([shares for shares, _ in kind]) for kind in results]
+        times = [seconds for _, exam_times in results[0] for seconds in exam_times]
+        seconds = kinds[0][0].probe_seconds + (statistics.median(times) if times else limit)
+        for number, k_judged in enumerate(judged):
+            hardest = min(float(shares[:, number].mean()) for shares in recalls)
+            # One neighbour is found or not: so coarse a measure has wide bounds, and the next k has the same queries.
+            everything = np.concatenate(recalls)[:, number]
+            bound = hardest if k_judged < k else lower_bound(everything, k, hardest)
+            points[number].append(EffortPoint(effort, bound, seconds))
+        if points[-1][-1].recall >= _ENOUGH or seconds > limit:
             break
-    return EffortCurve(share, k, tuple(points))
+    return points
 
 
-def lower_bound(shares: NDArray[np.float64]) -> float:
-    """The recall that queries like those measured exceed on average with 95 % confidence."""
-    doubted = np.append(shares, _DOUBT)
-    return float(doubted.mean() - _CONFIDENCE * doubted.std() / np.sqrt(len(doubted)))
+def _sit(
+    structure: IndexStructure, exam: _Exam, effort: int, k: int, judged: Sequence[int]
+) -> tuple[NDArray[np.float64], list[float]]:
+    """Recall of each query at each of `judged`, float64[m, len(judged)], and the seconds of each walk.
+
+    A row no farther than the last true one counts as found, so that ties do. A walk that finds too few is repeated by
+    a scan, so it finds all.
+    """
+    shares, times = np.ones((len(exam.truths) + exam.passed, len(judged))), []
+    for number, (query, true) in enumerate(zip(exam.queries, exam.truths, strict=True)):
+        wanted = min(k, len(true))
+        started = time.perf_counter()
+        _, found = structure.search(query, wanted, effort=effort, mask=exam.mask)
+        times.append(time.perf_counter() - started)
+        if len(found) == wanted:
+            shares[number] = [_share_found(found[:many], true[:many]) for many in judged]
+    return shares, times
 
 
-def _limits(flat: FlatIndex, sample: Sample, k: int) -> list[NDArray[np.float64]]:
-    """The exact distances of each query's k nearest; a row no farther than the last counts as found, so ties do."""
-    _, truth = flat.search_batch(sample.queries, k, mask=sample.mask)
-    return [distances[np.isfinite(distances)] for distances in truth]
+def _share_found(found: Distances, true: Distances) -> float:
+    return float(np.count_nonzero(found <= true[-1])) / len(true)
 
 
-def _own_queries(vectors: Vectors, count: int, random: np.random.Generator) -> Vectors:
-    chosen = vectors[random.integers(0, len(vectors), (3, count))]
-    return queries_like(chosen[0], chosen[1], chosen[2], random)
+def _exam(held: HeldOut, sample: Sample, k: int) -> _Exam:
+    """Find the truth for those questions of a sample that a search would walk for."""
+    queries, members, probe_seconds = held.questions.queries[sample.members], sample.members, 0.0
+    if sample.mask is not None:
+        started = time.perf_counter()
+        walked = ~are_far(held.structure, queries, sample.mask, int(np.count_nonzero(sample.mask)))
+        probe_seconds = (time.perf_counter() - started) / len(members)
+        queries, members = queries[walked], members[walked]
+    truths = [truth(held.flat, held.questions, int(member), sample.answers, k) for member in members]
+    return _Exam(queries, truths, sample.mask, len(sample.members) - len(members), probe_seconds)
+
+
+def _every(exam: _Exam, step: int) -> _Exam:
+    return replace(exam, queries=exam.queries[::step], truths=exam.truths[::step], passed=exam.passed // step)
+
+
+def _spread(efforts: Sequence[int], step: float) -> list[int]:
+    """The first effort, and each that is at least `step` times the last one chosen."""
+    chosen = list(efforts[:1])
+    for effort in efforts[1:]:
+        if effort >= step * chosen[-1]:
+            chosen.append(effort)
+    return chosen
 
 
 def _scans(flat: FlatIndex, random: np.random.Generator) -> tuple[float, tuple[tuple[float, float], ...]]:
     """Median seconds of an exact search over all rows, and among shares of them."""
-    queries = flat.vectors[random.integers(0, flat.count, _SCANS_TIMED)] if flat.count else flat.vectors
+    if not flat.count:
+        return 0.0, ()
+    queries = flat.vectors[random.integers(0, flat.count, _SCANS_TIMED)]
 
     def seconds(mask: Mask | None) -> Iterator[float]:
         for query in queries:
@@ -107,7 +206,5 @@ def _scans(flat: FlatIndex, random: np.random.Generator) -> tuple[float, tuple[t
             flat.search(query, NEIGHBOURS[0], mask=mask)
             yield time.perf_counter() - started
 
-    if not flat.count:
-        return 0.0, ()
     masked = [(share, statistics.median(seconds(random.random(flat.count) < share))) for share in SCANNED_SHARES]
     return statistics.median(seconds(None)), tuple(masked)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from quiredb.indexes.curve import Measured
 
 DEFAULT_RECALL = 0.98
-MARGIN = 0.4
+MARGIN = 0.5
 """Share of the allowed misses that is kept in reserve: queries of users may be harder than those that were measured."""
 
 _PLANS_KEPT = 4096
@@ -24,6 +24,11 @@ class Plan:
 
     def __str__(self) -> str:
         return f"masked-{self.name}" if self.masked else self.name
+
+
+def promised(recall: float) -> float:
+    """What must have been measured for `recall` to be promised."""
+    return recall + MARGIN * (1 - recall)
 
 
 @lru_cache(maxsize=_PLANS_KEPT)
@@ -42,7 +47,7 @@ def choose_plan(
         return scan
     wanted = DEFAULT_RECALL if recall is None else recall
     share = allowed / count
-    walk = measured.walk(share, k, wanted + MARGIN * (1 - wanted))
+    walk = measured.walk(share, k, promised(wanted))
     if walk is None and recall is None and not scan.masked:
         walk = measured.largest(k)
     if walk is None or measured.scan(share) <= walk[1]:

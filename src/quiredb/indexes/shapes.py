@@ -61,6 +61,29 @@ def as_rows(vectors: ArrayLike) -> Vectors:
     return rows
 
 
+def as_finite(queries: ArrayLike, dimension: int, axes: int) -> Vectors:
+    """A query (axes 1) or a batch of them (2) as C-contiguous finite float32, or ValueError."""
+    checked = np.ascontiguousarray(queries, np.float32)
+    if checked.ndim != axes or checked.shape[-1] != dimension:
+        wanted = f"({dimension},)" if axes == 1 else f"(b, {dimension})"
+        raise ValueError(f"a query must have the {dimension} numbers of a row: shape {wanted}, not {checked.shape}")
+    if not np.isfinite(checked).all():
+        raise ValueError("queries must be finite float32 numbers; remove NaN and infinity first")
+    return checked
+
+
+def check_search(k: int, recall: float | None, effort: int | None) -> None:
+    """Raises ValueError for a search that cannot be meant."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if recall is not None and not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, not {recall}")
+    if recall is not None and effort is not None:
+        raise ValueError("give recall or effort, not both")
+    if effort is not None and effort < 0:
+        raise ValueError(f"effort must not be negative, not {effort}")
+
+
 def trimmed(rows: Rows, distances: Distances) -> tuple[Rows, Distances]:
     """The leading entries that hold a row: without the padding (-1, inf) at the end."""
     if rows.size == 0 or rows[-1] >= 0:

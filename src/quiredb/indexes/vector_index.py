@@ -28,10 +28,12 @@ from quiredb.indexes.contract import (
 )
 from quiredb.indexes.curve import Measured
 from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
+from quiredb.indexes.measuring import measure_again
 from quiredb.indexes.planner import Plan, choose_plan
-from quiredb.indexes.shapes import as_allowed, as_rows
+from quiredb.indexes.shapes import as_allowed, as_finite, as_rows, check_search
 from quiredb.indexes.vector_index_build import Wish, build_structure, check_wish, open_structure
 from quiredb.indexes.vector_index_folder import read_folder, write_folder
+from quiredb.indexes.walking import walk_or_scan, walk_or_scan_each
 
 _VECTORS = "vectors"
 
@@ -150,18 +152,14 @@ class VectorIndex:
         mask: Mask | None = None,
     ) -> tuple[Rows, NDArray[np.float32]]:
         """`search` for each of `queries` (float32[b, d]): int64[b, k] padded with -1, float32[b, k] padded with inf."""
-        checked = _finite(queries, self.dimension, 2)
+        checked = as_finite(queries, self.dimension, 2)
         mask, allowed = self._allowed(mask)
-        _check(k, recall, effort)
-        plan = self._plan(allowed, k, recall, effort)
-        if plan.name in ("skip", "scan"):
-            rows, distances = self.flat.search_batch(checked, k, mask=mask)
-            return rows, distances.astype(np.float32)
-        rows, distances = self.structure.search_batch(checked, k, effort=plan.effort, mask=mask)
-        short = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < min(k, allowed))
-        if short.size:
-            rows[short], distances[short] = self.flat.search_batch(checked[short], k, mask=mask)
-        return rows, distances.astype(np.float32)
+        check_search(k, recall, effort)
+        found, near, _ = self.nearest_to_each(checked, k, allowed=allowed, mask=mask, recall=recall, effort=effort)
+        rows = np.full((checked.shape[0], k), -1, np.int64)
+        distances = np.full(rows.shape, np.inf, np.float32)
+        rows[:, : found.shape[1]], distances[:, : near.shape[1]] = found, near
+        return rows, distances
 
     def nearest(
         self, query: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
@@ -175,30 +173,39 @@ class VectorIndex:
         plan = self._plan(allowed, k, recall, effort, exact)
         if plan.name == "skip":
             return Found(np.empty(0, np.int64), np.empty(0, np.float64), plan)
-        wanted = min(k, allowed)
-        used = mask if plan.masked else None
-        if plan.name != "scan":
-            rows, distances = self.structure.search(query, wanted, effort=plan.effort, mask=used)
-            if rows.shape[0] == wanted:
-                return Found(rows, distances, plan)
-            plan = Plan("scan", plan.masked)
-        return Found(*self.flat.search(query, wanted, mask=used), plan)
+        wanted, used = min(k, allowed), mask if plan.masked else None
+        if plan.name == "scan":
+            return Found(*self.flat.search(query, wanted, mask=used), plan)
+        rows, distances, walked = walk_or_scan(
+            self.flat, self.structure, query, wanted, plan.effort, used, allowed, probe=effort is None
+        )
+        return Found(rows, distances, plan if walked else Plan("scan", plan.masked))
 
     def nearest_to_each(
         self, queries: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
-        exact: bool = False,
+        effort: int | None = None, exact: bool = False,
     ) -> tuple[Rows, Distances, list[Plan]]:  # fmt: skip
         """`nearest` for each of `queries` (float32[b, d]): int64 and float64 [b, min(k, allowed)], and the b plans."""
-        plan = self._plan(allowed, k, recall, None, exact)
+        plan = self._plan(allowed, k, recall, effort, exact)
         wanted, used = min(k, allowed), mask if plan.masked else None
         if plan.name in ("skip", "scan"):
             return *self.flat.search_batch(queries, wanted, mask=used), [plan] * len(queries)
-        rows, distances = self.structure.search_batch(queries, wanted, effort=plan.effort, mask=used)
-        short = rows[:, -1] < 0
-        if short.any():
-            rows[short], distances[short] = self.flat.search_batch(queries[short], wanted, mask=used)
+        rows, distances, walked = walk_or_scan_each(
+            self.flat, self.structure, queries, wanted, plan.effort, used, allowed, probe=effort is None
+        )
         scan = Plan("scan", plan.masked)
-        return rows, distances, [scan if fell_short else plan for fell_short in short.tolist()]
+        return rows, distances, [plan if one else scan for one in walked.tolist()]
+
+    def with_queries(self, queries: ArrayLike) -> VectorIndex:
+        """The same index, whose recall was measured again with `queries` (float32[m, d]) that users really ask.
+
+        It promises no more than before: of own and given queries the harder ones count. Takes about as long as the
+        measuring at the end of a build.
+        """
+        if self.kind == "flat":
+            return self
+        measured = measure_again(self.flat, self.structure, self.measured, as_finite(queries, self.dimension, 2))
+        return VectorIndex(self.flat, self.structure, measured, self.reason)
 
     def save(self, folder: str | Path) -> None:
         """Write everything, vectors included, into a folder: a new or empty one, or over a saved index."""
@@ -244,8 +251,8 @@ class VectorIndex:
     def _checked_search(
         self, query: ArrayLike, k: int, recall: float | None, effort: int | None, mask: Mask | None
     ) -> tuple[Rows, NDArray[np.float32]]:
-        checked = _finite(query, self.dimension, 1)
-        _check(k, recall, effort)
+        checked = as_finite(query, self.dimension, 1)
+        check_search(k, recall, effort)
         mask, allowed = self._allowed(mask)
         found = self.nearest(checked, k, allowed=allowed, mask=mask, recall=recall, effort=effort)
         return found.rows, found.distances.astype(np.float32)
@@ -256,25 +263,3 @@ class VectorIndex:
             return None, self.count
         mask = as_allowed(mask, self.count)
         return mask, int(np.count_nonzero(mask))
-
-
-def _finite(queries: ArrayLike, dimension: int, axes: int) -> Vectors:
-    """A query or a batch of them as finite float32, or ValueError."""
-    checked = np.ascontiguousarray(queries, np.float32)
-    if checked.ndim != axes or checked.shape[-1] != dimension:
-        wanted = f"({dimension},)" if axes == 1 else f"(b, {dimension})"
-        raise ValueError(f"a query must have the {dimension} numbers of a row: shape {wanted}, not {checked.shape}")
-    if not np.isfinite(checked).all():
-        raise ValueError("queries must be finite float32 numbers; remove NaN and infinity first")
-    return checked
-
-
-def _check(k: int, recall: float | None, effort: int | None) -> None:
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    if recall is not None and not 0 < recall <= 1:
-        raise ValueError(f"recall must be above 0 and at most 1, not {recall}")
-    if recall is not None and effort is not None:
-        raise ValueError("give recall or effort, not both")
-    if effort is not None and effort < 0:
-        raise ValueError(f"effort must not be negative, not {effort}")

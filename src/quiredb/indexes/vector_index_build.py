@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ AUTO_ROWS = 16_384
 
 _BUILDERS: dict[str, Callable[..., IndexStructure]] = {"graph": build_graph, "ivf": build_ivf}
 _OPENERS: dict[str, Callable[[FlatIndex, Arrays], IndexStructure]] = {"graph": open_graph, "ivf": open_ivf}
+_CANDIDATES = ("graph", "ivf")
+"""What `auto` tries, in this order, until one beats a scan."""
 _OURS = {"flat", "seed", "threads", "progress", "cancelled"}
 _BUILD_SHARE = 0.9
 """Share of the progress that building takes; the rest is measuring."""
@@ -67,17 +69,22 @@ def build_structure(flat: FlatIndex, wish: Wish) -> Built:
         return Built(
             flat, Measured(), f"Chosen by size: below {AUTO_ROWS:,} rows an exact scan is as fast as any index."
         )
-    kind = "graph" if wish.kind == "auto" else wish.kind
-    structure = _BUILDERS[kind](
-        flat, seed=wish.seed, threads=wish.threads, progress=_scaled(wish.progress), cancelled=wish.cancelled,
-        **wish.parameters,
-    )  # fmt: skip
-    measured = measure(flat, structure, wish.seed, _checking(wish.cancelled))
+    tried = _CANDIDATES if wish.kind == "auto" else (wish.kind,)
+    for kind in tried:
+        structure = _BUILDERS[kind](
+            flat, seed=wish.seed, threads=wish.threads, progress=_scaled(wish.progress, tried, kind),
+            cancelled=wish.cancelled, **wish.parameters,
+        )  # fmt: skip
+        measured = measure(flat, structure, wish.seed, _checking(wish.cancelled))
+        if wish.kind != "auto":
+            built = Built(structure, measured, f"Asked for: {kind}.")
+            break
+        built = _judged(flat, structure, measured)
+        if built.structure is structure:
+            break
     if wish.progress:
         wish.progress(1.0)
-    if wish.kind != "auto":
-        return Built(structure, measured, f"Asked for: a {kind}.")
-    return _judged(flat, structure, measured)
+    return built
 
 
 def open_structure(flat: FlatIndex, kind: str, arrays: Arrays) -> IndexStructure:
@@ -94,19 +101,24 @@ def _judged(flat: FlatIndex, structure: IndexStructure, measured: Measured) -> B
     count = flat.count
     plan = choose_plan(structure.kind, measured, count, count, _REFERENCE_K, DEFAULT_RECALL)
     if plan.name == "scan":
-        return Built(
-            flat, Measured(), f"Measured: no walk of a {structure.kind} over these {count:,} rows beats an exact scan."
-        )
+        tried = " or ".join(_CANDIDATES)
+        return Built(flat, Measured(), f"Measured: over these {count:,} rows no {tried} beats an exact scan.")
     return Built(
         structure,
         measured,
-        f"Chosen by size and measured: {count:,} rows, where a {structure.kind} finds {DEFAULT_RECALL:.0%} of the "
+        f"Chosen by size and measured: {count:,} rows, where {structure.kind} finds {DEFAULT_RECALL:.0%} of the "
         f"nearest at effort {plan.effort}.",
     )
 
 
-def _scaled(progress: Callable[[float], None] | None) -> Callable[[float], None] | None:
-    return None if progress is None else lambda done: progress(_BUILD_SHARE * done)
+def _scaled(
+    progress: Callable[[float], None] | None, tried: Sequence[str], kind: str
+) -> Callable[[float], None] | None:
+    """Progress of building one kind of those that may be tried."""
+    if progress is None:
+        return None
+    before = tried.index(kind)
+    return lambda done: progress(_BUILD_SHARE * (before + done) / len(tried))
 
 
 def _checking(cancelled: Callable[[], bool] | None) -> Callable[[], None]:

@@ -1,24 +1,103 @@
-"""What is measured when an index is built: curves, scans, and how sure they are."""
+"""What is measured when an index is built: curves on rows that it does not know, scans, and how sure they are."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from quiredb.indexes import build_flat, build_graph
-from quiredb.indexes.measuring import MASKED_SHARES, NEIGHBOURS, Sample, effort_curve, lower_bound, measure
+from quiredb.indexes import build_flat, build_graph, measuring
+from quiredb.indexes.curve import EffortCurve, EffortPoint, lower_of
+from quiredb.indexes.graph_held_out import without_rows
+from quiredb.indexes.held_out import Questions, ask, hold_out, truth
+from quiredb.indexes.measuring import MASKED_SHARES, NEIGHBOURS, lower_bound, measure
+from quiredb.indexes.walking import are_far, walk_or_scan, walk_or_scan_each
 from tests.unit.indexes.samples import clustered
 
+FLAT = build_flat(clustered(3000, 16), "l2")
+GRAPH = build_graph(FLAT, degree=12, build_effort=30)
 
-def test_the_effort_curve_rises_to_the_truth() -> None:
-    flat = build_flat(clustered(4000, 48), "cosine")
-    graph = build_graph(flat, degree=12, build_effort=40)
-    points = effort_curve(graph, flat, Sample(clustered(200, 48, seed=7), None), 1.0, k=10).points
-    efforts = [point.effort for point in points]
-    assert efforts == sorted(efforts)
-    assert points[-1].recall > 0.97
-    assert points[-1].recall >= points[0].recall
-    assert all(point.seconds > 0 for point in points)
+
+def test_curves_rise_with_effort(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "_scans", lambda flat, random: (1.0, ((1.0, 1.0),)))
+    measured = measure(FLAT, GRAPH)
+    assert [(curve.share, curve.k) for curve in measured.curves] == [
+        (share, k) for share in (1.0, *MASKED_SHARES) for k in (1, *NEIGHBOURS)
+    ]
+    for curve in measured.curves:
+        efforts = [point.effort for point in curve.points]
+        assert efforts == sorted(efforts) and min(efforts) >= curve.k
+        assert curve.points[-1].recall > 0.97
+        assert curve.points[-1].recall >= curve.points[0].recall
+        assert all(point.seconds > 0 for point in curve.points)
+
+
+def test_the_same_seed_measures_the_same_recall() -> None:
+    once, again = (measure(FLAT, GRAPH, seed=4) for _ in range(2))
+    for one, other in zip(once.curves[:3], again.curves[:3], strict=True):
+        pairs = zip(one.points, other.points, strict=False)
+        assert all(a.recall == b.recall for a, b in pairs)
+
+
+def test_where_scans_are_quick_masks_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "_scans", lambda flat, random: (1e-9, ((1.0, 1e-9),)))
+    measured = measure(FLAT, GRAPH)
+    assert {curve.share for curve in measured.curves} == {1.0}
+    assert all(len(curve.points) == 1 for curve in measured.curves)
+
+
+def test_scans_are_timed_by_share() -> None:
+    measured = measure(FLAT, FLAT)
+    assert measured.curves == ()
+    assert measured.scan_seconds > 0
+    shares = [share for share, _ in measured.masked_scans]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_measuring_can_be_stopped() -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        measure(FLAT, GRAPH, check=stop)
+
+
+def test_held_out_rows_are_never_met() -> None:
+    held = hold_out(FLAT, GRAPH, np.random.default_rng(3))
+    assert len(held.rows) == 300 and not held.present[held.rows].any()
+    for query in held.questions.queries[:50]:
+        assert not np.isin(held.structure.search(query, 50, effort=300)[0], held.rows).any()
+    gone = np.arange(0, 3000, 7)
+    gone = gone[~np.isin(gone, GRAPH.entries)]
+    absent = without_rows(GRAPH, gone)
+    edges = absent.neighbours[absent.neighbours >= 0]
+    assert not np.isin(edges[edges != np.repeat(np.arange(3000), (absent.neighbours >= 0).sum(axis=1))], gone).any()
+    assert np.isin(GRAPH.neighbours, gone).any()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.02])
+def test_the_truth_under_a_mask_is_that_of_a_scan(share: float) -> None:
+    """Also where too few of the known nearest rows are allowed."""
+    mask = np.random.default_rng(1).random(3000) < share
+    questions: Questions = ask(FLAT, clustered(20, 16, seed=6), None)
+    for member, query in enumerate(questions.queries):
+        expected = FLAT.search(query, 40, mask=mask)[1]
+        assert truth(FLAT, questions, member, mask, 40).tolist() == expected.tolist()
+
+
+def test_a_query_far_from_all_that_is_allowed_is_scanned() -> None:
+    queries = clustered(30, 16, seed=8)
+    order = FLAT.search(queries[0], 3000)[0]
+    masks = {"near": order[:1000], "far": order[-1000:], "random": np.random.default_rng(2).permutation(3000)[:1000]}
+    walked = {}
+    for kind, rows in masks.items():
+        mask = np.zeros(3000, np.bool_)
+        mask[rows] = True
+        walked[kind] = walk_or_scan(FLAT, GRAPH, queries[0], 10, 64, mask, 1000)[2]
+        assert are_far(GRAPH, queries[:1], mask, 1000).tolist() == [not walked[kind]]
+        many = walk_or_scan_each(FLAT, GRAPH, queries, 10, 64, mask, 1000)
+        for number, query in enumerate(queries):
+            assert many[0][number].tolist() == walk_or_scan(FLAT, GRAPH, query, 10, 64, mask, 1000)[0].tolist()
+    assert walked == {"near": True, "far": False, "random": True}
 
 
 def test_the_bound_is_below_the_mean_and_closes_in_with_more_queries() -> None:
@@ -26,39 +105,25 @@ def test_the_bound_is_below_the_mean_and_closes_in_with_more_queries() -> None:
     bounds = []
     for count in (50, 500, 5000):
         shares = random.binomial(10, 0.95, count) / 10
-        bounds.append(lower_bound(shares))
+        bounds.append(lower_bound(shares, 10))
         assert bounds[-1] < shares.mean()
     assert bounds == sorted(bounds)
-    assert lower_bound(np.ones(300)) < 1
+    assert 0.99 < lower_bound(np.ones(300), 10) < lower_bound(np.ones(300), 100) < 1
+    assert lower_bound(np.ones(50), 10, mean=0.9) < 0.9
 
 
 def test_the_bound_holds_for_nineteen_samples_of_twenty() -> None:
     random = np.random.default_rng(2)
-    held = [lower_bound(random.binomial(10, 0.97, 300) / 10) <= 0.97 for _ in range(2000)]
+    held = [lower_bound(random.binomial(10, 0.97, 300) / 10, 10) <= 0.97 for _ in range(2000)]
     assert np.mean(held) >= 0.94
 
 
-def test_a_flat_index_has_no_curves() -> None:
-    flat = build_flat(clustered(400, 8), "l2")
-    measured = measure(flat, flat)
-    assert measured.curves == ()
-    assert measured.scan_seconds > 0
-
-
-def test_every_class_and_k_is_measured() -> None:
-    flat = build_flat(clustered(3000, 16), "l2")
-    measured = measure(flat, build_graph(flat, degree=12, build_effort=30))
-    assert [(curve.share, curve.k) for curve in measured.curves] == [
-        (share, k) for share in (1.0, *MASKED_SHARES) for k in NEIGHBOURS
-    ]
-    assert [share for share, _ in measured.masked_scans] == sorted(share for share, _ in measured.masked_scans)
-
-
-def test_measuring_can_be_stopped() -> None:
-    flat = build_flat(clustered(500, 8), "l2")
-
-    def stop() -> None:
-        raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        measure(flat, build_graph(flat, degree=8, build_effort=16), check=stop)
+def test_of_two_curves_the_lower_counts() -> None:
+    one = EffortCurve(1.0, 10, (EffortPoint(10, 0.8, 1.0), EffortPoint(20, 0.99, 2.0)))
+    other = EffortCurve(1.0, 10, (EffortPoint(10, 0.7, 1.5), EffortPoint(40, 0.95, 3.0)))
+    assert lower_of(one, other).points == (
+        EffortPoint(10, 0.7, 1.5),
+        EffortPoint(20, 0.7, 2.0),
+        EffortPoint(40, 0.95, 3.0),
+    )
+    assert lower_of(one, EffortCurve(1.0, 10, ())).points == ()

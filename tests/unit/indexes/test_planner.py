@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured
-from quiredb.indexes.planner import DEFAULT_RECALL, MARGIN, choose_plan
+from quiredb.indexes.planner import DEFAULT_RECALL, choose_plan, promised
 
 COUNT = 100_000
 
@@ -15,15 +15,11 @@ def curve(share: float, k: int, *points: tuple[int, float, float]) -> EffortCurv
 
 
 PLAIN = curve(1.0, 10, (10, 0.80, 1e-5), (64, 0.96, 2e-5), (128, 0.999, 4e-5))
+ONE = curve(1.0, 1, (10, 0.90, 1e-5), (64, 0.99, 2e-5), (128, 0.9999, 4e-5))
 MANY = curve(1.0, 100, (128, 0.90, 1e-4), (256, 0.99, 2e-4), (512, 0.9999, 4e-4))
 HALF = curve(0.5, 10, (16, 0.80, 2e-5), (128, 0.999, 8e-5))
 SCANS = ((0.1, 1e-4), (0.5, 5e-4), (1.0, 1e-3))
-MEASURED = Measured((PLAIN, MANY, HALF), 1e-3, SCANS)
-
-
-def wanted(recall: float) -> float:
-    """What must have been measured for `recall` to be promised."""
-    return recall + MARGIN * (1 - recall)
+MEASURED = Measured((ONE, PLAIN, MANY, HALF), 1e-3, SCANS)
 
 
 def plan(
@@ -64,7 +60,7 @@ def test_the_structure_gives_the_plan_its_name() -> None:
 def test_the_effort_is_the_least_that_was_measured_to_reach_the_recall() -> None:
     """Between two points the effort grows in proportion to the recall."""
     for recall in (0.7, 0.8, 0.9, 0.95, 0.99):
-        need = wanted(recall)
+        need = promised(recall)
         name, effort = plan(recall=recall)
         assert name == "graph"
         known = [(9, 0.0), *((point.effort, point.recall) for point in PLAIN.points)]
@@ -77,6 +73,13 @@ def test_the_effort_is_the_least_that_was_measured_to_reach_the_recall() -> None
 def test_a_lucky_point_does_not_count() -> None:
     lucky = Measured((curve(1.0, 10, (10, 0.999, 1e-5), (20, 0.8, 2e-5), (40, 0.999, 3e-5)),), 1e-3)
     assert 20 < plan(recall=0.95, measured=lucky)[1] <= 40
+
+
+def test_the_harder_of_one_and_ten_neighbours_counts() -> None:
+    hard_to_be_first = curve(1.0, 1, (10, 0.5, 1e-5), (128, 0.999, 4e-5))
+    measured = Measured((hard_to_be_first, PLAIN, MANY), 1e-3, SCANS)
+    assert plan(k=1, measured=measured) == plan(k=10, measured=measured)
+    assert plan(k=1, measured=measured)[1] > plan(k=1)[1]
 
 
 def test_effort_grows_with_k() -> None:

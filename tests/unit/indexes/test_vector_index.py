@@ -20,7 +20,7 @@ from tests.unit.indexes.samples import METRICS, clustered
 
 COUNT, DIMENSION = 3000, 24
 QUERIES = clustered(20, DIMENSION, seed=5)
-KINDS = ("flat", "graph")
+KINDS = ("flat", "graph", "ivf")
 
 
 def distances_of(vectors: NDArray[Any], query: NDArray[Any], metric: str) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ def test_a_build_reports_and_can_be_cancelled() -> None:
     ("arguments", "words"),
     [
         ({"metric": "manhattan"}, "metric must be one of cosine, l2, dot"),
-        ({"kind": "tree"}, "kind must be one of auto, flat, graph"),
+        ({"kind": "tree"}, "kind must be one of auto, flat, graph, ivf"),
         ({"kind": "graph", "depth": 3}, "graph has no parameter 'depth'; it has build_effort, degree"),
         ({"kind": "flat", "degree": 3}, "flat has no parameter 'degree'; it has none"),
         ({"kind": "graph", "degree": 1}, "degree must lie in"),
