@@ -8,7 +8,7 @@ from functools import lru_cache
 from quiredb.indexes.curve import Measured
 
 DEFAULT_RECALL = 0.98
-MARGIN = 0.5
+MARGIN = 0.6
 """Share of the allowed misses that is kept in reserve: queries of users may be harder than those that were measured."""
 
 _PLANS_KEPT = 4096

@@ -13,7 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 import quiredb
-from quiredb.indexes import BuildCancelled, IndexArraysError, MetricName, VectorIndex
+from quiredb.indexes import (
+    BuildCancelled,
+    FlatIndex,
+    IndexArraysError,
+    IndexStructure,
+    MetricName,
+    VectorIndex,
+    vector_index_build,
+)
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured
 from quiredb.indexes.vector_index_build import AUTO_ROWS
 from tests.unit.indexes.samples import METRICS, clustered
@@ -136,6 +144,29 @@ def test_auto_says_why() -> None:
     assert small.kind == "flat" and f"below {AUTO_ROWS:,} rows" in small.reason
     asked = VectorIndex.build(clustered(100, 8), kind="flat")
     assert "Asked for" in asked.reason
+
+
+@pytest.mark.parametrize(
+    ("quick", "kind", "words"),
+    [
+        ({"graph", "ivf"}, "graph", "graph finds 98%"),
+        ({"ivf"}, "ivf", "ivf finds 98%"),
+        (set(), "flat", "no graph or ivf beats an exact scan"),
+    ],
+)
+def test_auto_takes_the_first_structure_that_is_measured_to_beat_a_scan(
+    quick: set[str], kind: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(flat: FlatIndex, structure: IndexStructure, *_: Any) -> Measured:
+        seconds = 1e-4 if structure.kind in quick else 1e-2
+        return Measured((EffortCurve(1.0, 10, (EffortPoint(20, 0.9999, seconds),)),), 1e-3)
+
+    monkeypatch.setattr(vector_index_build, "AUTO_ROWS", 500)
+    monkeypatch.setattr(vector_index_build, "measure", measured)
+    heard: list[float] = []
+    built = VectorIndex.build(clustered(600, 8), progress=heard.append)
+    assert built.kind == kind and words in built.reason
+    assert heard == sorted(heard) and heard[-1] == 1.0
 
 
 def test_a_build_reports_and_can_be_cancelled() -> None:
