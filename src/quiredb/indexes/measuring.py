@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quiredb.indexes.contract import Distances, IndexStructure, Mask, Vectors
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured, lower_of
 from quiredb.indexes.flat import FlatIndex
-from quiredb.indexes.held_out import HeldOut, Sample, ask, hold_out, truth
+from quiredb.indexes.held_out import MASKED_QUERIES, QUERIES, HeldOut, Sample, ask, hold_out, truth
 from quiredb.indexes.planner import DEFAULT_RECALL, promised
 from quiredb.indexes.walking import are_far
 
@@ -76,14 +76,18 @@ def measure(
 
 
 def measure_again(flat: FlatIndex, structure: IndexStructure, measured: Measured, queries: Vectors) -> Measured:
-    """What was measured, lowered to what `queries` (float32[m, d], not rows of the index) find at the same efforts."""
+    """What was measured, lowered to what `queries` (float32[m, d], not rows of the index) find at the same efforts.
+
+    Of many queries a sample as large as that of a build is taken.
+    """
     random = np.random.default_rng(len(queries))
+    queries = queries[np.sort(random.permutation(len(queries))[:QUERIES])]
     everything = np.ones(flat.count, np.bool_)
     asked = HeldOut(flat, structure, np.empty(0, np.int64), everything, ask(flat, queries, None))
-    members = np.arange(len(queries))
     curves: list[EffortCurve] = []
     for share in sorted({curve.share for curve in measured.curves}, reverse=True):
         mask = None if share == 1 else random.random(flat.count) < share
+        members = np.arange(len(queries) if share == 1 else min(MASKED_QUERIES, len(queries)))
         found = _curves(asked, ((Sample(members, mask, mask),),), share, measured.scan(share), lambda: None)
         own = {curve.k: curve for curve in measured.curves if curve.share == share}
         curves += [lower_of(own[curve.k], curve) for curve in found if curve.k in own]
