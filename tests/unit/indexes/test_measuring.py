@@ -10,7 +10,6 @@ from quiredb.indexes.curve import EffortCurve, EffortPoint, lower_of
 from quiredb.indexes.graph_held_out import without_rows
 from quiredb.indexes.held_out import Questions, ask, hold_out, truth
 from quiredb.indexes.measuring import MASKED_SHARES, NEIGHBOURS, lower_bound, measure
-from quiredb.indexes.walking import are_far, walk_or_scan, walk_or_scan_each
 from tests.unit.indexes.samples import clustered
 
 FLAT = build_flat(clustered(3000, 16), "l2")
@@ -82,22 +81,6 @@ def test_the_truth_under_a_mask_is_that_of_a_scan(share: float) -> None:
     for member, query in enumerate(questions.queries):
         expected = FLAT.search(query, 40, mask=mask)[1]
         assert truth(FLAT, questions, member, mask, 40).tolist() == expected.tolist()
-
-
-def test_a_query_far_from_all_that_is_allowed_is_scanned() -> None:
-    queries = clustered(30, 16, seed=8)
-    order = FLAT.search(queries[0], 3000)[0]
-    masks = {"near": order[:1000], "far": order[-1000:], "random": np.random.default_rng(2).permutation(3000)[:1000]}
-    walked = {}
-    for kind, rows in masks.items():
-        mask = np.zeros(3000, np.bool_)
-        mask[rows] = True
-        walked[kind] = walk_or_scan(FLAT, GRAPH, queries[0], 10, 64, mask, 1000)[2]
-        assert are_far(GRAPH, queries[:1], mask, 1000).tolist() == [not walked[kind]]
-        many = walk_or_scan_each(FLAT, GRAPH, queries, 10, 64, mask, 1000)
-        for number, query in enumerate(queries):
-            assert many[0][number].tolist() == walk_or_scan(FLAT, GRAPH, query, 10, 64, mask, 1000)[0].tolist()
-    assert walked == {"near": True, "far": False, "random": True}
 
 
 def test_the_bound_is_below_the_mean_and_closes_in_with_more_queries() -> None:
