@@ -75,8 +75,8 @@ class VectorIndex:
     ) -> VectorIndex:
         """Index `vectors` (float32[n, d]; kept by reference when they are that already, so do not change them).
 
-        kind: `graph`, `ivf`, `flat`, or `auto`, which chooses by the data; `parameters` are those of the kind. The same seed
-        gives the same structure, whatever `threads` is. `progress` hears a share from 0 to 1; when `cancelled`
+        kind: `graph`, `ivf`, `flat`, or `auto`, which chooses by the data; `parameters` are those of the kind. The same
+        seed gives the same structure, whatever `threads` is. `progress` hears a share from 0 to 1; when `cancelled`
         answers true, BuildCancelled is raised. Raises ValueError for input that cannot be indexed.
         """
         if metric not in METRIC_CODES:
