@@ -7,7 +7,8 @@ list, 1.5 ns a scanned row at d = 384, and a random read for each row that passe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query,
 
 EFFORTS = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 DEFAULT_EFFORT = 64
+RERANKED_MORE = 256
+"""Rows beyond k that may get exact distances: those whose 8-bit scores leave it open whether they are among the k."""
 SPREAD_WEIGHT = 0.5
 """How much of the mean squared distance of its rows counts against a list when lists are ordered."""
 
@@ -58,6 +61,8 @@ class IvfIndex:
     list_squares: NDArray[np.float32]
     list_penalties: NDArray[np.float32]
     signs: NDArray[np.float32]
+    searched: tuple[Any, ...] = field(repr=False)
+    """All of it, in the order of the kernel's parameters."""
 
     @property
     def kind(self) -> str:
@@ -116,28 +121,26 @@ class IvfIndex:
     ) -> tuple[Rows, Distances]:
         """About the `k` nearest allowed rows, with exact distances; fewer only when fewer are allowed."""
         query = as_query(query, self.dimension)
-        rows, distances = self.search_batch(query.reshape(1, -1), k, effort=effort, mask=mask)
+        rows, distances = self._found(query.reshape(1, -1), k, effort, mask)
         return trimmed(rows[0], distances[0])
 
     def search_batch(
         self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
     ) -> tuple[Rows, Distances]:
         """`search` for each query."""
+        return self._found(as_queries(queries, self.dimension), k, effort, mask)
+
+    def _found(self, queries: Vectors, k: int, effort: int | None, mask: Mask | None) -> tuple[Rows, Distances]:
         ensure_compiled()
-        queries = as_queries(queries, self.dimension)
         rows = np.empty((queries.shape[0], max(0, k)), np.int64)
         distances = np.empty(rows.shape, np.float64)
         if rows.size == 0 or self.count == 0:
             rows.fill(-1)
             distances.fill(np.inf)
             return rows, distances
-        flat, lists = self.flat, self.lists
-        ivf_search(
-            queries, flat.vectors, flat.codes, flat.factors, flat.centre, METRIC_CODES[flat.metric], self.list_codes,
-            self.list_factors, self.list_squares, self.list_penalties, self.signs, lists.starts, lists.codes,
-            lists.factors, lists.rows, effort or DEFAULT_EFFORT, k + max(8, k // 4),
-            _NO_MASK if mask is None else as_mask(mask, self.count), rows, distances,
-        )  # fmt: skip
+        allowed = _NO_MASK if mask is None else as_mask(mask, self.count)
+        probes = effort or DEFAULT_EFFORT
+        ivf_search(queries, *self.searched, probes, k + RERANKED_MORE, allowed, rows, distances)
         return rows, distances
 
 
@@ -182,4 +185,16 @@ def assemble(flat: FlatIndex, lists: Lists) -> IvfIndex:
     }[flat.metric]
     with np.errstate(over="ignore"):
         narrow = squares.astype(np.float32), penalties.astype(np.float32)
-    return IvfIndex(flat, lists, codes, factors, *narrow, rotation_signs(flat.dimension, int(lists.seed[0])))
+    signs = rotation_signs(flat.dimension, int(lists.seed[0]))
+    searched = (
+        flat.vectors, flat.codes, flat.factors, flat.centre, METRIC_CODES[flat.metric], codes, factors, *narrow, signs,
+        lists.starts, lists.codes, lists.factors, lists.rows, _typical(flat.errors), _typical(flat.radii),
+    )  # fmt: skip
+    return IvfIndex(flat, lists, codes, factors, *narrow, signs, searched)
+
+
+def _typical(lengths: NDArray[np.float32]) -> float:
+    """The mean of those that are finite, judged by some thousand of them."""
+    some = lengths[:: max(1, lengths.shape[0] // 4096)]
+    finite = some[np.isfinite(some)]
+    return float(finite.mean(dtype=np.float64)) if finite.size else 0.0

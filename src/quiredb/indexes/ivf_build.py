@@ -15,10 +15,10 @@ from quiredb.indexes.kernels.fast_scan import LANES
 from quiredb.indexes.kernels.ivf_encode import encode_list_rows
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.rotation import rotated_dimension, rotation_signs
-from quiredb.indexes.partition import SAMPLE_PER_LIST, Assigner, Assignment, cluster
+from quiredb.indexes.partition import SAMPLE_PER_LIST, Assigner, Assignment, balanced, cluster
 from quiredb.indexes.shapes import aligned_empty
 
-LISTS_PER_ROOT = 2.0
+LISTS_PER_ROOT = 1.5
 """Lists for each square root of the rows: scoring them costs about as much as scanning a few of them."""
 SMALLEST_LIST = 32
 """Mean rows of a list at least."""
@@ -30,6 +30,7 @@ def build_ivf(
     flat: FlatIndex,
     *,
     lists: int | None = None,
+    partition: Vectors | None = None,
     seed: int = 0,
     threads: int = 1,
     progress: Callable[[float], None] | None = None,
@@ -37,22 +38,29 @@ def build_ivf(
 ) -> IvfIndex:
     """An ivf over the rows of `flat`: same seed, same index, whatever `threads` is.
 
-    `lists` is how many lists the rows are parted into, by default twice the square root of the rows. `progress` hears a
-    share from 0 to 1; `cancelled` is asked every few milliseconds and a true answer raises BuildCancelled. Both are
-    called from the calling thread. Other threads run on: the kernels hold no GIL.
+    `lists` is about how many lists the rows are parted into, by default one and a half times the square root of the
+    rows. `partition` (float32[K, d]) starts from the centroids of an older index instead of clustering anew: for rows
+    that are mostly the same. `progress` hears a share from 0 to 1; `cancelled` is asked every few milliseconds and a
+    true answer raises BuildCancelled. Both are called from the calling thread. Other threads run on: the kernels hold
+    no GIL.
     """
     if lists is not None and not 1 <= lists <= max(1, flat.count):
         raise ValueError(f"lists must lie in 1..{max(1, flat.count)}, not {lists}")
+    if partition is not None and (partition.ndim != 2 or partition.shape[1] != flat.dimension):
+        raise ValueError(f"the partition must be centroids of {flat.dimension} numbers, not {partition.shape}")
     ensure_compiled()
     count = lists or _list_count(flat.count)
     done = _Progress(progress, cancelled)
     with ThreadPoolExecutor(max(1, threads), "ivf-build") as pool:
         assigner = Assigner(flat, pool, done.check)
         random = np.random.default_rng(seed)
-        sample = np.sort(random.permutation(flat.count)[: SAMPLE_PER_LIST * count]).astype(np.int32)
-        centroids = cluster(assigner, sample, count, random) if sample.size else _no_list(flat)
-        done.reached(0.6)
-        assigned = assigner.assign(np.arange(flat.count, dtype=np.int32), centroids)
+        every = np.arange(flat.count, dtype=np.int32)
+        if partition is None:
+            sample = np.sort(random.permutation(flat.count)[: SAMPLE_PER_LIST * count]).astype(np.int32)
+            partition = cluster(assigner, sample, min(count, sample.shape[0]), random)
+            done.reached(0.5)
+        centroids = balanced(assigner, every, partition, count, random)
+        assigned = assigner.assign(every, centroids)
         done.reached(0.8)
         index = assemble(flat, _coded(flat, centroids, assigned, seed, pool, done.check))
     done.reached(1.0)
@@ -80,10 +88,6 @@ class _Progress:
 
 def _list_count(rows: int) -> int:
     return max(1, min(int(LISTS_PER_ROOT * np.sqrt(rows)), rows // SMALLEST_LIST))
-
-
-def _no_list(flat: FlatIndex) -> Vectors:
-    return np.zeros((1, flat.dimension), np.float32)
 
 
 def _coded(

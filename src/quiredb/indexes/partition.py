@@ -1,4 +1,7 @@
-"""Partitions of rows into lists by seeded k-means: the same for any number of threads, on every CPU."""
+"""Partitions of rows into lists by seeded k-means, kept even by splitting and merging.
+
+The same for any number of threads, on every CPU.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,12 @@ from quiredb.indexes.kernels.partition import add_members, code_centroids, neare
 ROUNDS = 8
 SAMPLE_PER_LIST = 64
 """Rows a list that k-means looks at."""
+SPLIT = 2.0
+"""A list of more than this many times the mean is split."""
+MERGED = 0.125
+"""A list of less than this share of the mean is merged into its neighbours."""
+BALANCING = 4
+"""Rounds of splitting and merging at most."""
 SLICE = 2048
 """Rows assigned between two chances for other threads."""
 
@@ -77,7 +86,7 @@ def cluster(assigner: Assigner, rows: NDArray[np.int32], count: int, random: np.
 
     A list that loses all its rows starts anew at a row far from its centroid.
     """
-    first = np.sort(random.choice(rows, count, replace=False)).astype(np.int32)
+    first = np.sort(random.permutation(rows)[:count]).astype(np.int32)
     centroids, _ = assigner.means(Assignment(first, np.arange(count, dtype=np.int32), _NONE), count)
     for _ in range(ROUNDS):
         assigned = assigner.assign(rows, centroids)
@@ -87,6 +96,31 @@ def cluster(assigner: Assigner, rows: NDArray[np.int32], count: int, random: np.
             far = rows[np.argsort(-assigned.distances, kind="stable")[: empty.size]]
             again = Assignment(far, np.arange(far.shape[0], dtype=np.int32), _NONE)
             centroids[empty], _ = assigner.means(again, far.shape[0])
+    return centroids
+
+
+def balanced(
+    assigner: Assigner, rows: NDArray[np.int32], centroids: Vectors, count: int, random: np.random.Generator
+) -> Vectors:
+    """Centroids near the given ones that part `rows` into lists of like size, about `count` of them.
+
+    A list beyond SPLIT times the mean is split by 2-means, one below MERGED of it is given up; then every row goes to
+    its nearest centroid, also across the lists beside the new ones, as LIRE demands (SPFresh, arXiv 2410.14452). It
+    ends when all lists fit, or after BALANCING rounds: copies of one row cannot be parted.
+    """
+    mean = rows.shape[0] / max(1, count)
+    for _ in range(BALANCING):
+        if centroids.shape[0] == 0:
+            centroids = np.zeros((1, assigner.flat.dimension), np.float32)
+        assigned = assigner.assign(rows, centroids)
+        means, sizes = assigner.means(assigned, centroids.shape[0])
+        large = np.flatnonzero(sizes > max(SPLIT * mean, 2))
+        kept = (sizes >= MERGED * mean) & (sizes > 0)
+        if large.size == 0 and kept.all():
+            return means
+        kept[large] = False
+        halves = [cluster(assigner, rows[assigned.lists == target], 2, random) for target in large]
+        centroids = np.concatenate([means[kept], *halves])
     return centroids
 
 

@@ -24,7 +24,7 @@ _BUILDERS: dict[str, Callable[..., IndexStructure]] = {"graph": build_graph, "iv
 _OPENERS: dict[str, Callable[[FlatIndex, Arrays], IndexStructure]] = {"graph": open_graph, "ivf": open_ivf}
 _CANDIDATES = ("graph", "ivf")
 """What `auto` tries, in this order, until one beats a scan."""
-_OURS = {"flat", "seed", "threads", "progress", "cancelled"}
+_OURS = {"flat", "partition", "seed", "threads", "progress", "cancelled"}
 _BUILD_SHARE = 0.9
 """Share of the progress that building takes; the rest is measuring."""
 _REFERENCE_K = 10

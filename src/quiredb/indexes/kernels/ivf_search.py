@@ -28,6 +28,10 @@ from quiredb.indexes.kernels.simd import BLOCK, prefetch
 
 CONFIDENCE = 1.9
 """Standard deviations a one-bit estimate may be too large by: one row in 35 is worse."""
+FOLLOWED = 0.5
+"""How much of the k-th allowed row's lag behind the k-th of all is added to how far out lists are scanned."""
+DOUBT = 3.0
+"""Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance."""
 _WAITING = 64
 """Rows that may wait for their 8-bit scores while their codes are fetched."""
 _LIST_LINES = 32
@@ -37,18 +41,19 @@ _LIST_LINES = 32
 @kernel(
     void, given(float32, 2), given(float32, 2), given(uint8, 2), given(float32, 2), given(float32), int64,
     given(uint8, 2), given(float32, 2), given(float32), given(float32), given(float32, 2), given(int64),
-    given(uint8, 2), given(float32, 3), given(int32, 2), int64, int64, given(uint8), filled(int64, 2),
-    filled(float64, 2),
+    given(uint8, 2), given(float32, 3), given(int32, 2), float64, float64, int64, int64, given(uint8),
+    filled(int64, 2), filled(float64, 2),
 )  # fmt: skip
 def ivf_search(
     queries: Any, vectors: Any, codes: Any, factors: Any, mean: Any, metric: int, list_codes: Any, list_factors: Any,
     list_squares: Any, list_penalties: Any, signs: Any, starts: Any, block_codes: Any, block_factors: Any,
-    block_rows: Any, probes: int, pool: int, mask: Any, out_rows: Any, out_distances: Any,
+    block_rows: Any, error: float, radius: float, probes: int, pool: int, mask: Any, out_rows: Any, out_distances: Any,
 ) -> None:  # fmt: skip
     """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
 
-    The nearest `probes` lists are scanned, and more until k rows are found; the best `pool` rows by 8-bit score get
-    float64 distances. With a mask (not empty) only rows where it is nonzero are found.
+    The nearest `probes` lists are scanned, and more until k rows are found; the best rows by 8-bit score, at most
+    `pool` of them, get float64 distances. With a mask (not empty) only rows where it is nonzero are found. `error` and
+    `radius`: what flat's errors and radii typically are.
     """
     lists = starts.shape[0] - 1
     k = out_rows.shape[1]
@@ -63,28 +68,36 @@ def ivf_search(
     nearest, sizes = np.empty(k if masked else 0, np.float64), np.empty(2, np.int64)
     for position in range(queries.shape[0]):
         query = queries[position]
-        scale, offset, base, _, _ = encode_query(query, mean, metric, p)
+        scale, offset, base, length, residue = encode_query(query, mean, metric, p)
+        doubt = DOUBT * (length * error + residue * radius) / np.sqrt(query.shape[0])
         squared = turn_query(query, mean, metric, signs, z)
         step, shift = build_table(z, table)
         score_lists(p, scale, offset, base, list_codes, list_factors, list_penalties, bases, keys, order)
         heapify(keys, order)
         sizes[0] = sizes[1] = 0
         probed, slack = 0, np.float32(np.inf)
-        while probed < lists and (probed < probes or sizes[0] < k or (masked and keys[0] <= scores[k - 1] + slack)):
+        while probed < lists:
+            if probed >= probes and sizes[0] >= k and not (masked and keys[0] <= FOLLOWED * scores[k - 1] + slack):
+                break
             key = keys[0]
             target = pop_list(keys, order, lists - probed)
             probed += 1
-            prefetch(block_codes.ctypes.data + starts[order[0]] * block_codes.shape[1], _LIST_LINES)
+            following = starts[order[0]]
+            prefetch(block_codes.ctypes.data + following * block_codes.shape[1], _LIST_LINES)
+            prefetch(block_factors.ctypes.data + following * 256, _LIST_LINES // 4)
             reach = bases[target] if metric == L2 else squared + list_squares[target] + 2.0 * bases[target]
             margin = np.float32(CONFIDENCE * SPREAD * np.sqrt(max(reach, 0.0)))
             scan_list(
                 starts[target], starts[target + 1], bases[target], step, shift + margin, k, p, scale, offset, base,
                 codes, factors, table, block_codes, block_factors, block_rows, mask, slack == np.inf, estimates,
-                waiting, bounds, scores, rows, nearest, sizes,
+                waiting, bounds, doubt, scores, rows, nearest, sizes,
             )  # fmt: skip
             if masked and probed >= probes and slack == np.inf and sizes[1] == k:
-                slack = key - np.float32(nearest[k - 1])
-        rank_rows(query, vectors, metric, rows[: sizes[0]], out_rows[position], out_distances[position])
+                slack = key - np.float32(FOLLOWED * nearest[k - 1])
+        ranked = k
+        while ranked < sizes[0] and scores[ranked] <= scores[k - 1] + doubt:
+            ranked += 1
+        rank_rows(query, vectors, metric, rows[: min(ranked, sizes[0])], out_rows[position], out_distances[position])
 
 
 @helper
@@ -124,7 +137,8 @@ def score_lists(
 def scan_list(
     first: int, last: int, list_base: Any, step: Any, shift: Any, k: int, p: Any, scale: float, offset: int,
     base: float, codes: Any, factors: Any, table: Any, block_codes: Any, block_factors: Any, block_rows: Any, mask: Any,
-    referring: bool, estimates: Any, waiting: Any, bounds: Any, scores: Any, rows: Any, nearest: Any, sizes: Any,
+    referring: bool, estimates: Any, waiting: Any, bounds: Any, doubt: float,
+    scores: Any, rows: Any, nearest: Any, sizes: Any,
 ) -> None:  # fmt: skip
     """Offer the rows of blocks [first, last) to the sorted best (scores, rows), of which there are sizes[0].
 
@@ -140,6 +154,8 @@ def scan_list(
             block_codes.ctypes.data + block * width, table.ctypes.data, width // 256,
             block_factors.ctypes.data + block * 256, step, shift, limit - list_base, estimates.ctypes.data,
         )  # fmt: skip
+        if masked and not referring:
+            bits = allowed_lanes(bits, block_rows, block, mask)
         while bits != 0:
             lane = lowest_bit(bits)
             bits &= bits - np.uint64(1)
@@ -151,16 +167,28 @@ def scan_list(
                     continue
                 shown = ~row
             prefetch(codes.ctypes.data + np.int64(row) * stride, stride // BLOCK)
+            prefetch(factors.ctypes.data + np.int64(row) * 8, 1)
             waiting[waits] = shown
             bounds[waits] = bound
             waits += 1
         if waits >= LANES or sizes[0] < k:
             score_rows(waiting[:waits], bounds, limit, p, scale, offset, base, codes, factors, masked and referring,
-                       scores, rows, nearest, sizes)  # fmt: skip
+                       k, doubt, scores, rows, nearest, sizes)  # fmt: skip
             limit = limit_of(scores, sizes[0], k)
             waits = 0
     score_rows(waiting[:waits], bounds, limit, p, scale, offset, base, codes, factors, masked and referring,
-               scores, rows, nearest, sizes)  # fmt: skip
+               k, doubt, scores, rows, nearest, sizes)  # fmt: skip
+
+
+@helper
+def allowed_lanes(bits: Any, block_rows: Any, block: int, mask: Any) -> Any:
+    """Those of the lanes in `bits` whose rows the mask allows. No branch goes by the mask: no CPU could predict it."""
+    allowed = np.uint64(0)
+    while bits != 0:
+        lane = lowest_bit(bits)
+        bits &= bits - np.uint64(1)
+        allowed |= np.uint64(mask[block_rows[block, lane]] != 0) << np.uint64(lane)
+    return allowed
 
 
 @helper
@@ -172,7 +200,7 @@ def limit_of(scores: Any, size: int, k: int) -> Any:
 @helper
 def score_rows(
     waiting: Any, bounds: Any, limit: Any, p: Any, scale: float, offset: int, base: float, codes: Any, factors: Any,
-    referring: bool, scores: Any, rows: Any, nearest: Any, sizes: Any,
+    referring: bool, k: int, doubt: float, scores: Any, rows: Any, nearest: Any, sizes: Any,
 ) -> None:  # fmt: skip
     """Offer the waiting rows by their 8-bit scores; a complemented one is not allowed and only a reference."""
     stride = codes.shape[1]
@@ -184,7 +212,7 @@ def score_rows(
         address = codes.ctypes.data + row * stride
         signed = np.float64(twice_signed(dot_codes(address, p.ctypes.data, stride // BLOCK), offset))
         score = base + np.float64(factors[row, 0]) + np.float64(factors[row, 1]) * scale * signed
-        if shown >= 0:
+        if shown >= 0 and (sizes[0] < k or score <= scores[k - 1] + doubt):
             sizes[0] = insert_ranked(scores, rows, sizes[0], scores.shape[0], score, row)
         if referring:
             sizes[1] = insert_value(nearest, sizes[1], nearest.shape[0], score)
