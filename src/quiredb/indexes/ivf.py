@@ -140,7 +140,7 @@ class IvfIndex:
             return rows, distances
         allowed = _NO_MASK if mask is None else as_mask(mask, self.count)
         probes = effort or DEFAULT_EFFORT
-        ivf_search(queries, *self.searched, probes, k + RERANKED_MORE, allowed, rows, distances)
+        ivf_search(*(queries, *self.searched, probes, k + RERANKED_MORE, allowed, rows, distances))
         return rows, distances
 
 

@@ -17,7 +17,7 @@ from quiredb.indexes.kernels.registry import KERNELS
 ANSWERS = """
 import hashlib
 import numpy as np
-from quiredb.indexes import build_flat, build_graph, warm_up
+from quiredb.indexes import build_flat, build_graph, build_ivf, warm_up
 report = warm_up()
 random = np.random.default_rng(0)
 digest = hashlib.sha256()
@@ -27,9 +27,12 @@ for metric in ("cosine", "l2", "dot"):
         queries = random.standard_normal((20, dimension)).astype(np.float32)
         index = build_flat(vectors, metric)
         walked = build_graph(index, degree=12, build_effort=32)
+        listed = build_ivf(index)
         digest.update(index.codes.tobytes() + walked.neighbours.tobytes())
+        for name, array in sorted(listed.arrays().items()):
+            digest.update(array.tobytes())
         for mask in (None, np.arange(1200) % 3 == 0):
-            for which in (index, walked):
+            for which in (index, walked, listed):
                 for array in which.search_batch(queries, 10, mask=mask):
                     digest.update(array.tobytes())
 print(report.level, digest.hexdigest())
@@ -48,7 +51,7 @@ def answers(simd: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_the_portable_level_gives_the_same_rows_distances_and_graph() -> None:
+def test_the_portable_level_gives_the_same_rows_distances_graph_and_lists() -> None:
     best, portable = answers(""), answers("portable")
     assert best[0] == level.LEVEL
     assert portable[0] == "portable"

@@ -28,8 +28,6 @@ from quiredb.indexes.kernels.simd import BLOCK, prefetch
 
 CONFIDENCE = 1.9
 """Standard deviations a one-bit estimate may be too large by: one row in 35 is worse."""
-FOLLOWED = 0.5
-"""How much of the k-th allowed row's lag behind the k-th of all is added to how far out lists are scanned."""
 DOUBT = 3.0
 """Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance."""
 _WAITING = 64
@@ -77,7 +75,7 @@ def ivf_search(
         sizes[0] = sizes[1] = 0
         probed, slack = 0, np.float32(np.inf)
         while probed < lists:
-            if probed >= probes and sizes[0] >= k and not (masked and keys[0] <= FOLLOWED * scores[k - 1] + slack):
+            if probed >= probes and sizes[0] >= k and not (masked and keys[0] <= scores[k - 1] + slack):
                 break
             key = keys[0]
             target = pop_list(keys, order, lists - probed)
@@ -93,7 +91,7 @@ def ivf_search(
                 waiting, bounds, doubt, scores, rows, nearest, sizes,
             )  # fmt: skip
             if masked and probed >= probes and slack == np.inf and sizes[1] == k:
-                slack = key - np.float32(FOLLOWED * nearest[k - 1])
+                slack = key - np.float32(nearest[k - 1])
         ranked = k
         while ranked < sizes[0] and scores[ranked] <= scores[k - 1] + doubt:
             ranked += 1
