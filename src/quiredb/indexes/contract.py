@@ -39,7 +39,7 @@ class IndexStructure(Protocol):
 
     @property
     def kind(self) -> str:
-        """`flat` or `graph`."""
+        """`flat`, `graph` or `ivf`."""
 
     @property
     def count(self) -> int:

@@ -30,6 +30,7 @@ CONFIDENCE = 1.9
 """Standard deviations a one-bit estimate may be too large by: one row in 35 is worse."""
 DOUBT = 3.0
 """Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance."""
+ALL_LANES = 2**LANES - 1
 _WAITING = 64
 """Rows that may wait for their 8-bit scores while their codes are fetched."""
 _LIST_LINES = 32
@@ -148,20 +149,21 @@ def scan_list(
     waits = 0
     limit = limit_of(scores, sizes[0], k)
     for block in range(first, last):
-        bits = np.uint64(0) | scan_block(
+        wanted = allowed_lanes(block_rows, block, mask) if masked and not referring else np.uint64(ALL_LANES)
+        if wanted == 0:
+            continue
+        bits = wanted & scan_block(
             block_codes.ctypes.data + block * width, table.ctypes.data, width // 256,
             block_factors.ctypes.data + block * 256, step, shift, limit - list_base, estimates.ctypes.data,
         )  # fmt: skip
-        if masked and not referring:
-            bits = allowed_lanes(bits, block_rows, block, mask)
         while bits != 0:
             lane = lowest_bit(bits)
             bits &= bits - np.uint64(1)
             row = block_rows[block, lane]
             bound = estimates[lane] + list_base
             shown = row
-            if masked and mask[row] == 0:
-                if not referring or bound > limit_of(nearest, sizes[1], k):
+            if referring and masked and mask[row] == 0:
+                if bound > limit_of(nearest, sizes[1], k):
                     continue
                 shown = ~row
             prefetch(codes.ctypes.data + np.int64(row) * stride, stride // BLOCK)
@@ -179,13 +181,12 @@ def scan_list(
 
 
 @helper
-def allowed_lanes(bits: Any, block_rows: Any, block: int, mask: Any) -> Any:
-    """Those of the lanes in `bits` whose rows the mask allows. No branch goes by the mask: no CPU could predict it."""
+def allowed_lanes(block_rows: Any, block: int, mask: Any) -> Any:
+    """The lanes of a block whose rows the mask allows. No branch goes by the mask: no CPU could predict it."""
     allowed = np.uint64(0)
-    while bits != 0:
-        lane = lowest_bit(bits)
-        bits &= bits - np.uint64(1)
-        allowed |= np.uint64(mask[block_rows[block, lane]] != 0) << np.uint64(lane)
+    for lane in range(LANES):
+        row = np.uint64(max(block_rows[block, lane], 0))
+        allowed |= np.uint64(mask[row] != 0) << np.uint64(lane)
     return allowed
 
 
