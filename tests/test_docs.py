@@ -20,6 +20,7 @@ from quiredb.cli.main import COMMANDS
 from quiredb.domain import limits
 from quiredb.domain.filter_fields import ATTRIBUTES, Scope, fixed_fields
 from quiredb.domain.filters import Operator
+from quiredb.domain.library import IndexKind
 from quiredb.engine import index_choice, merging
 from quiredb.indexes import build_flat, build_graph, planner
 
@@ -226,7 +227,7 @@ def test_the_space_of_an_index_is_what_the_page_says() -> None:
     ("section", "sentence"),
     [
         ("What auto does", f"one that reaches {index_choice.GRAPH_ROWS_AUTO:,} rows"),
-        ("What auto does", f"segments\nof {index_choice.GRAPH_ROWS_FORCED:,} rows or more"),
+        ("What auto does", f"segments\nof {index_choice.FORCED_ROWS:,} rows or more"),
         ("In one minute", f"below {index_choice.GRAPH_ROWS_AUTO:,} vectors in a segment"),
         ("Recall is the knob", f"`recall` {planner.DEFAULT_RECALL} (the default)"),
         ("Recall is the knob", f"a margin: {100 * planner.MARGIN:.0f} % of the allowed misses"),
@@ -247,7 +248,9 @@ def test_the_thresholds_are_those_of_the_code(section: str, sentence: str) -> No
 def test_the_parameters_of_graph_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) - (\d+) \|", read("docs/indexes.md"), re.MULTILINE)
 
-    assert {name: (int(low), int(high), int(default)) for name, default, low, high in rows} == index_choice._PARAMETERS
+    defaults = index_choice._GRAPH_DEFAULTS
+    allowed = {name: (*bounds, defaults[name]) for name, bounds in index_choice._BOUNDS[IndexKind.GRAPH].items()}
+    assert {name: (int(low), int(high), int(default)) for name, default, low, high in rows} == allowed
 
 
 def test_every_field_and_operator_of_filters_is_documented() -> None:

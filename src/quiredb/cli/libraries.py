@@ -36,7 +36,7 @@ def libraries(context: click.Context) -> None:
 @click.argument("library", metavar="ID")
 @click.option("--dimension", type=click.IntRange(1), help="Length of the vectors; an embedder knows its own.")
 @click.option("--metric", type=click.Choice(METRICS), default="cosine", show_default=True, help="What nearest means.")
-@click.option("--index", type=click.Choice(["auto", "flat", "graph"]), default="auto", show_default=True)
+@click.option("--index", type=click.Choice(["auto", "flat", "ivf", "graph"]), default="auto", show_default=True)
 @click.option("--embedder", type=EmbedderName(), help="Embed texts by this model, e.g. cohere/embed-v4.0.")
 @click.option("--title", help="What the library is about, for people.")
 @connection_options

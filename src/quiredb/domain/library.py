@@ -14,12 +14,15 @@ class IndexKind(StrEnum):
 
     AUTO = "auto"
     FLAT = "flat"
+    IVF = "ivf"
     GRAPH = "graph"
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """The index that a library asks for. Parameters of `graph`: degree (8..64), build_effort (16..512)."""
+    """The index that a library asks for. Parameters of `graph`: degree (8..64), build_effort (16..512);
+    of `ivf`: lists (1..65536).
+    """
 
     kind: IndexKind = IndexKind.AUTO
     parameters: Mapping[str, int] = field(default_factory=dict)

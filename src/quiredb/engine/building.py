@@ -13,7 +13,7 @@ from quiredb.domain.errors import JobCancelled
 from quiredb.domain.filter_fields import Scope, chunk_values
 from quiredb.engine.column_block import ColumnBlock, ColumnBlockBuilder
 from quiredb.engine.index_choice import IndexPlan
-from quiredb.engine.segment import SegmentHeader, segment_arrays
+from quiredb.engine.segment import Segment, SegmentHeader, segment_arrays
 from quiredb.indexes.contract import BuildCancelled, MetricName
 from quiredb.indexes.vector_index import VectorIndex
 
@@ -82,10 +82,18 @@ def vectors_of(batch: Sequence[ChunkRow], dimension: int) -> NDArray[np.float32]
 
 
 def build_segment(
-    contents: SegmentContents, span: RowRange, metric: MetricName, plan: IndexPlan, progress: Progress
+    contents: SegmentContents,
+    span: RowRange,
+    metric: MetricName,
+    plan: IndexPlan,
+    progress: Progress,
+    like: Segment | None = None,
 ) -> tuple[SegmentHeader, dict[str, NDArray[Any]]]:
-    """Build the index of a segment, measure it, and lay everything out for its file. Raises `JobCancelled`."""
-    index = _index(contents.vectors, metric, plan, progress)
+    """Build the index of a segment, measure it, and lay everything out for its file. Raises `JobCancelled`.
+
+    like: where most of its rows were until now; an ivf starts from the lists there.
+    """
+    index = _index(contents.vectors, metric, plan, progress, like.index if like else None)
     header = SegmentHeader(
         low_row=span.low,
         high_row=span.high,
@@ -96,7 +104,9 @@ def build_segment(
     return header, segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, index)
 
 
-def _index(vectors: NDArray[np.float32], metric: MetricName, plan: IndexPlan, progress: Progress) -> VectorIndex:
+def _index(
+    vectors: NDArray[np.float32], metric: MetricName, plan: IndexPlan, progress: Progress, like: VectorIndex | None
+) -> VectorIndex:
     try:
         return VectorIndex.build(
             vectors,
@@ -105,6 +115,7 @@ def _index(vectors: NDArray[np.float32], metric: MetricName, plan: IndexPlan, pr
             threads=_THREADS,
             progress=progress.report,
             cancelled=progress.cancelled,
+            like=like,
             **plan.parameters,
         )
     except BuildCancelled:

@@ -5,17 +5,23 @@ from dataclasses import dataclass
 
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.library import IndexKind, IndexSpec
+from quiredb.indexes.ivf_build import SMALLEST_LIST
 from quiredb.indexes.vector_index import VectorIndex
 from quiredb.indexes.vector_index_build import AUTO_ROWS
 
 GRAPH_ROWS_AUTO = AUTO_ROWS
-GRAPH_ROWS_FORCED = 1_000
-_PARAMETERS = {"degree": (8, 64, 32), "build_effort": (16, 512, 100)}
+FORCED_ROWS = 1_000
+"""Rows from which a segment carries the index that was asked for: below, none is ever worth it."""
+_BOUNDS: dict[IndexKind, dict[str, tuple[int, int]]] = {
+    IndexKind.GRAPH: {"degree": (8, 64), "build_effort": (16, 512)},
+    IndexKind.IVF: {"lists": (1, 65_536)},
+}
+_GRAPH_DEFAULTS = {"degree": 32, "build_effort": 100}
 
 
 @dataclass(frozen=True, slots=True)
 class IndexPlan:
-    """What to build: `auto`, `flat`, or `graph` with its parameters."""
+    """What to build: `auto`, `flat`, or `graph` or `ivf` with its parameters."""
 
     kind: str
     parameters: Mapping[str, int]
@@ -25,10 +31,12 @@ def plan_segment(spec: IndexSpec, rows: int) -> IndexPlan:
     """The index for a segment of `rows` rows under a library's specification."""
     if spec.kind is IndexKind.AUTO:
         return IndexPlan("auto", {})
-    if spec.kind is IndexKind.FLAT or rows < GRAPH_ROWS_FORCED:
+    if spec.kind is IndexKind.FLAT or rows < FORCED_ROWS:
         return IndexPlan("flat", {})
-    defaults = {name: default for name, (_, _, default) in _PARAMETERS.items()}
-    return IndexPlan("graph", {**defaults, **spec.parameters})
+    if spec.kind is IndexKind.GRAPH:
+        return IndexPlan("graph", {**_GRAPH_DEFAULTS, **spec.parameters})
+    lists = {name: min(value, rows // SMALLEST_LIST) for name, value in spec.parameters.items()}
+    return IndexPlan("ivf", lists)
 
 
 def explain_choice(spec: IndexSpec, largest: VectorIndex | None) -> str:
@@ -37,7 +45,9 @@ def explain_choice(spec: IndexSpec, largest: VectorIndex | None) -> str:
         case IndexKind.FLAT:
             return "Asked for: every search scans all vectors exactly."
         case IndexKind.GRAPH:
-            return f"Asked for: segments of {GRAPH_ROWS_FORCED:,} rows or more carry a graph, smaller ones are scanned."
+            return f"Asked for: segments of {FORCED_ROWS:,} rows or more carry a graph, smaller ones are scanned."
+        case IndexKind.IVF:
+            return f"Asked for: segments of {FORCED_ROWS:,} rows or more are parted into lists, smaller ones scanned."
         case _ if largest is None:
             return f"Chosen by size: below {GRAPH_ROWS_AUTO:,} rows an exact scan is as fast as any index."
         case _:
@@ -46,13 +56,15 @@ def explain_choice(spec: IndexSpec, largest: VectorIndex | None) -> str:
 
 def check_index_spec(spec: IndexSpec, pointer: str) -> IndexSpec:
     """The specification itself, or `ValidationFailed` for a parameter that its kind does not have or allow."""
+    known = _BOUNDS.get(spec.kind, {})
     for name, value in spec.parameters.items():
-        if spec.kind is not IndexKind.GRAPH or name not in _PARAMETERS:
-            allowed = ", ".join(_PARAMETERS) if spec.kind is IndexKind.GRAPH else "none"
+        if name not in known:
             raise ValidationFailed.at(
-                f"{pointer}/parameters/{name}", "unknown-parameter", f"Parameters of {spec.kind}: {allowed}."
+                f"{pointer}/parameters/{name}",
+                "unknown-parameter",
+                f"Parameters of {spec.kind}: {', '.join(known) or 'none'}.",
             )
-        low, high, _ = _PARAMETERS[name]
+        low, high = known[name]
         if not low <= value <= high:
             raise ValidationFailed.at(
                 f"{pointer}/parameters/{name}", "out-of-range", f"{name} is between {low} and {high}."

@@ -75,10 +75,16 @@ def measure(
     return Measured(tuple(curves), scan_seconds, masked_scans)
 
 
-def measure_again(flat: FlatIndex, structure: IndexStructure, measured: Measured, queries: Vectors) -> Measured:
+def measure_again(
+    flat: FlatIndex,
+    structure: IndexStructure,
+    measured: Measured,
+    queries: Vectors,
+    check: Callable[[], None] = lambda: None,
+) -> Measured:
     """What was measured, lowered to what `queries` (float32[m, d], not rows of the index) find at the same efforts.
 
-    Of many queries a sample as large as that of a build is taken.
+    Of many queries a sample as large as that of a build is taken. `check` is called between curves and may raise.
     """
     random = np.random.default_rng(len(queries))
     queries = queries[np.sort(random.permutation(len(queries))[:QUERIES])]
@@ -88,7 +94,7 @@ def measure_again(flat: FlatIndex, structure: IndexStructure, measured: Measured
     for share in sorted({curve.share for curve in measured.curves}, reverse=True):
         mask = None if share == 1 else random.random(flat.count) < share
         members = np.arange(len(queries) if share == 1 else min(MASKED_QUERIES, len(queries)))
-        found = _curves(asked, ((Sample(members, mask, mask),),), share, measured.scan(share), lambda: None)
+        found = _curves(asked, ((Sample(members, mask, mask),),), share, measured.scan(share), check)
         own = {curve.k: curve for curve in measured.curves if curve.share == share}
         curves += [lower_of(own[curve.k], curve) for curve in found if curve.k in own]
     return Measured(tuple(curves), measured.scan_seconds, measured.masked_scans)

@@ -31,7 +31,7 @@ from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
 from quiredb.indexes.measuring import measure_again
 from quiredb.indexes.planner import Plan, choose_plan
 from quiredb.indexes.shapes import as_allowed, as_finite, as_rows, check_search
-from quiredb.indexes.vector_index_build import Wish, build_structure, check_wish, open_structure
+from quiredb.indexes.vector_index_build import Wish, build_structure, check_wish, checking, open_structure
 from quiredb.indexes.vector_index_folder import read_folder, write_folder
 from quiredb.indexes.walking import walk_or_scan, walk_or_scan_each
 
@@ -71,19 +71,21 @@ class VectorIndex:
         seed: int = 0,
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        like: VectorIndex | None = None,
         **parameters: Any,
     ) -> VectorIndex:
         """Index `vectors` (float32[n, d]; kept by reference when they are that already, so do not change them).
 
         kind: `graph`, `ivf`, `flat`, or `auto`, which chooses by the data; `parameters` are those of the kind. The same
         seed gives the same structure, whatever `threads` is. `progress` hears a share from 0 to 1; when `cancelled`
-        answers true, BuildCancelled is raised. Raises ValueError for input that cannot be indexed.
+        answers true, BuildCancelled is raised. `like` is an index over mostly the same rows: an ivf starts from its
+        lists instead of clustering anew. Raises ValueError for input that cannot be indexed.
         """
         if metric not in METRIC_CODES:
             raise ValueError(f"metric must be one of {', '.join(METRIC_CODES)}, not {metric!r}")
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
-        wish = Wish(kind, seed, threads, progress, cancelled, parameters)
+        wish = Wish(kind, seed, threads, progress, cancelled, like.structure if like else None, parameters)
         check_wish(wish)
         flat = build_flat(as_rows(vectors), metric)
         built = build_structure(flat, wish)
@@ -196,18 +198,19 @@ class VectorIndex:
         scan = Plan("scan", plan.masked)
         return rows, distances, [plan if one else scan for one in walked.tolist()]
 
-    def with_queries(self, queries: ArrayLike) -> VectorIndex:
+    def with_queries(self, queries: ArrayLike, *, cancelled: Callable[[], bool] | None = None) -> VectorIndex:
         """The same index, whose recall was measured again with `queries` (float32[m, d]) that users really ask.
 
         It promises no more than before: of own and given queries the harder ones count. Of more than 300 a sample is
-        taken. Takes about as long as the measuring at the end of a build.
+        taken. Takes about as long as the measuring at the end of a build; BuildCancelled is raised when `cancelled`
+        answers true.
         """
         recorded = as_finite(queries, self.dimension, 2)
         if recorded.shape[0] == 0:
             raise ValueError("give at least one query to measure with")
         if self.kind == "flat":
             return self
-        measured = measure_again(self.flat, self.structure, self.measured, recorded)
+        measured = measure_again(self.flat, self.structure, self.measured, recorded, checking(cancelled))
         return VectorIndex(self.flat, self.structure, measured, self.reason)
 
     def save(self, folder: str | Path) -> None:

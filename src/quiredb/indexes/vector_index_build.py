@@ -12,7 +12,7 @@ from quiredb.indexes.curve import Measured
 from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.graph import open_graph
 from quiredb.indexes.graph_build import build_graph
-from quiredb.indexes.ivf import open_ivf
+from quiredb.indexes.ivf import IvfIndex, open_ivf
 from quiredb.indexes.ivf_build import build_ivf
 from quiredb.indexes.measuring import measure
 from quiredb.indexes.planner import DEFAULT_RECALL, choose_plan
@@ -39,6 +39,8 @@ class Wish:
     threads: int
     progress: Callable[[float], None] | None
     cancelled: Callable[[], bool] | None
+    like: IndexStructure | None
+    """What was built over mostly the same rows before."""
     parameters: dict[str, Any]
 
 
@@ -73,9 +75,9 @@ def build_structure(flat: FlatIndex, wish: Wish) -> Built:
     for kind in tried:
         structure = _BUILDERS[kind](
             flat, seed=wish.seed, threads=wish.threads, progress=_scaled(wish.progress, tried, kind),
-            cancelled=wish.cancelled, **wish.parameters,
+            cancelled=wish.cancelled, **_begun(kind, wish.like), **wish.parameters,
         )  # fmt: skip
-        measured = measure(flat, structure, wish.seed, _checking(wish.cancelled))
+        measured = measure(flat, structure, wish.seed, checking(wish.cancelled))
         if wish.kind != "auto":
             built = Built(structure, measured, f"Asked for: {kind}.")
             break
@@ -121,7 +123,14 @@ def _scaled(
     return lambda done: progress(_BUILD_SHARE * (before + done) / len(tried))
 
 
-def _checking(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
+def _begun(kind: str, like: IndexStructure | None) -> dict[str, Any]:
+    """What an earlier structure of the kind spares a build."""
+    return {"partition": like.lists.centroids} if kind == "ivf" and isinstance(like, IvfIndex) else {}
+
+
+def checking(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
+    """What raises BuildCancelled once `cancelled` answers true."""
+
     def check() -> None:
         if cancelled and cancelled():
             raise BuildCancelled("the build was cancelled while the index was measured")

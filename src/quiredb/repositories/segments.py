@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported
-from quiredb.domain.library import Library
 from quiredb.engine.building import Progress, RowRange, SegmentContents, build_segment, collect
 from quiredb.engine.fresh import contents_of
 from quiredb.engine.index_choice import plan_segment
 from quiredb.engine.merging import SEGMENT_ROWS_MAX, MergeRange
 from quiredb.engine.searching import metric_name
-from quiredb.engine.view import merged_contents
+from quiredb.engine.segment import Segment
+from quiredb.engine.view import SegmentPart, merged_contents
 from quiredb.repositories.loading import open_recorded_segment, segment_from_store
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.storage.segment_file import open_segment, write_segment
@@ -31,11 +31,11 @@ def seal(library: OpenLibrary, progress: Progress) -> None:
         if not len(view.fresh):
             return
         span = RowRange(library.store.sealed_row(), int(view.fresh.rows[-1]), view.position)
-        _build_and_swap(library, view.library, contents_of(view.fresh), span, (), progress)
+        _build_and_swap(library, contents_of(view.fresh), span, (), progress)
 
 
-def merge(library: OpenLibrary, chosen: MergeRange, progress: Progress) -> None:
-    """Make one segment of several, without their dead.
+def merge(library: OpenLibrary, chosen: MergeRange, progress: Progress, *, anew: bool = False) -> None:
+    """Make one segment of several, without their dead. Unless `anew`, lists of an older ivf are kept where they fit.
 
     Damage must not spread into the new segment under fresh checksums: parts that do not hold are read from the store.
     The view is held, so that rows it sees are not purged meanwhile.
@@ -50,7 +50,8 @@ def merge(library: OpenLibrary, chosen: MergeRange, progress: Progress) -> None:
     else:
         rows = library.store.live_chunk_rows(span.low, span.high, span.position)
         contents = collect(rows, view.library.dimension, progress)
-    _build_and_swap(library, view.library, contents, span, names, progress)
+    like = None if anew else _most_of(parts)
+    _build_and_swap(library, contents, span, names, progress, like)
 
 
 def rebuild(library: OpenLibrary, progress: Progress) -> None:
@@ -59,7 +60,7 @@ def rebuild(library: OpenLibrary, progress: Progress) -> None:
     groups = _groups([len(part.segment) for part in library.view().segments])
     for number, size in enumerate(groups):
         share = _share(progress, number, len(groups))
-        merge(library, MergeRange(number, number + size), share)
+        merge(library, MergeRange(number, number + size), share, anew=True)
 
 
 def damaged_segments(library: OpenLibrary, stopping: Callable[[], bool]) -> set[str]:
@@ -89,6 +90,13 @@ def _is_whole(library: OpenLibrary, name: str) -> bool:
     return True
 
 
+def _most_of(parts: Sequence[SegmentPart]) -> Segment | None:
+    """The segment that holds at least half of the living rows of all."""
+    living = [len(part.segment) - part.dead_count for part in parts]
+    largest = max(range(len(parts)), key=living.__getitem__)
+    return parts[largest].segment if 2 * living[largest] >= sum(living) else None
+
+
 def _groups(sizes: Sequence[int]) -> list[int]:
     """How many neighbouring segments go together, without passing the largest allowed size."""
     groups: list[int] = []
@@ -109,20 +117,20 @@ def _share(progress: Progress, number: int, of: int) -> Progress:
 
 def _build_and_swap(
     library: OpenLibrary,
-    facts: Library,
     contents: SegmentContents,
     span: RowRange,
     removed: Sequence[str],
     progress: Progress,
+    like: Segment | None = None,
 ) -> None:
     """Build the index, write the file, then swap it for `removed` (and the fresh rows that it covers)."""
-    store = library.store
+    store, facts = library.store, library.view().library
     progress.check()
-    plan = plan_segment(library.view().library.index, len(contents.rows))
+    plan = plan_segment(facts.index, len(contents.rows))
     building = Progress(
         lambda done: progress.report(_COLLECTING_SHARE + (1 - _COLLECTING_SHARE) * done), progress.cancelled
     )
-    header, arrays = build_segment(contents, span, metric_name(facts.metric), plan, building)
+    header, arrays = build_segment(contents, span, metric_name(facts.metric), plan, building, like)
     progress.check()
     name = f"{span.low}-{span.high}-{span.position}-{os.urandom(4).hex()}"
     size = write_segment(store.segment_path(name), header.as_json(), arrays)

@@ -89,9 +89,28 @@ def test_patches_that_cannot_be(client: httpx.Client, library: str, patch: dict[
     problem_of(client.patch(library, json=patch, headers=MERGE_PATCH), 422, "validation", pointer)
 
 
-def test_an_index_that_the_contract_knows_but_this_server_lacks(client: httpx.Client, library: str) -> None:
-    problem = problem_of(client.put(f"{library}/index", json={"kind": "ivf"}), 422, "validation", "/kind")
-    assert problem["errors"][0]["code"] == "index-kind-unavailable"
+@pytest.mark.parametrize(
+    ("kind", "parameters", "code"),
+    [
+        ("ivf", {"degree": 16}, "unknown-parameter"),
+        ("graph", {"lists": 16}, "unknown-parameter"),
+        ("ivf", {"lists": 0}, "greater-than-equal"),
+    ],
+)
+def test_parameters_belong_to_a_kind_of_index(
+    client: httpx.Client, library: str, kind: str, parameters: dict[str, int], code: str
+) -> None:
+    (name,) = parameters
+    body = {"kind": kind, "parameters": parameters}
+    problem = problem_of(client.put(f"{library}/index", json=body), 422, "validation", f"/parameters/{name}")
+    assert problem["errors"][0]["code"] == code
+
+
+def test_an_ivf_is_asked_for_like_every_index(client: httpx.Client, library: str) -> None:
+    assert client.put(f"{library}/index", json={"kind": "ivf", "parameters": {"lists": 50}}).status_code == 202
+    index = client.get(f"{library}/index").json()
+    assert (index["kind"], index["parameters"]) == ("ivf", {"lists": 50})
+    assert "parted into lists" in index["reason"]
 
 
 def test_an_embedder_that_is_not_configured(client: httpx.Client) -> None:

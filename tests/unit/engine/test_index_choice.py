@@ -8,7 +8,7 @@ import pytest
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.library import IndexKind, IndexSpec
 from quiredb.engine.index_choice import (
-    GRAPH_ROWS_FORCED,
+    FORCED_ROWS,
     check_index_spec,
     explain_choice,
     plan_segment,
@@ -21,8 +21,10 @@ from quiredb.indexes import VectorIndex
     [
         (IndexKind.AUTO, 0, "auto"),
         (IndexKind.AUTO, 10_000_000, "auto"),
-        (IndexKind.GRAPH, GRAPH_ROWS_FORCED - 1, "flat"),
-        (IndexKind.GRAPH, GRAPH_ROWS_FORCED, "graph"),
+        (IndexKind.GRAPH, FORCED_ROWS - 1, "flat"),
+        (IndexKind.GRAPH, FORCED_ROWS, "graph"),
+        (IndexKind.IVF, FORCED_ROWS - 1, "flat"),
+        (IndexKind.IVF, FORCED_ROWS, "ivf"),
         (IndexKind.FLAT, 10_000_000, "flat"),
     ],
 )
@@ -35,11 +37,19 @@ def test_parameters_fill_up_with_defaults() -> None:
     assert plan.parameters == {"degree": 16, "build_effort": 100}
 
 
+def test_small_segments_have_fewer_lists_than_asked_for() -> None:
+    spec = IndexSpec(IndexKind.IVF, {"lists": 100})
+    assert plan_segment(spec, 50_000).parameters == {"lists": 100}
+    assert plan_segment(spec, 1_600).parameters == {"lists": 50}
+    assert plan_segment(IndexSpec(IndexKind.IVF), 50_000).parameters == {}
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
         (IndexSpec(IndexKind.FLAT), "Asked for"),
         (IndexSpec(IndexKind.GRAPH), "Asked for"),
+        (IndexSpec(IndexKind.IVF), "Asked for"),
         (IndexSpec(), "Chosen by size"),
     ],
 )
@@ -54,6 +64,7 @@ def test_reasons(spec: IndexSpec, words: str) -> None:
         IndexSpec(),
         IndexSpec(IndexKind.GRAPH, {"degree": 8, "build_effort": 512}),
         IndexSpec(IndexKind.GRAPH, {"degree": 64, "build_effort": 16}),
+        IndexSpec(IndexKind.IVF, {"lists": 65_536}),
     ],
 )
 def test_specifications_that_are_allowed(spec: IndexSpec) -> None:
@@ -67,6 +78,8 @@ def test_specifications_that_are_allowed(spec: IndexSpec) -> None:
         (IndexSpec(IndexKind.GRAPH, {"degree": 65}), "degree", "out-of-range"),
         (IndexSpec(IndexKind.GRAPH, {"build_effort": 513}), "build_effort", "out-of-range"),
         (IndexSpec(IndexKind.GRAPH, {"ef": 100}), "ef", "unknown-parameter"),
+        (IndexSpec(IndexKind.IVF, {"lists": 65_537}), "lists", "out-of-range"),
+        (IndexSpec(IndexKind.IVF, {"degree": 16}), "degree", "unknown-parameter"),
         (IndexSpec(IndexKind.FLAT, {"degree": 16}), "degree", "unknown-parameter"),
         (IndexSpec(IndexKind.AUTO, {"degree": 16}), "degree", "unknown-parameter"),
     ],

@@ -16,9 +16,10 @@ from quiredb.domain.library import IndexKind, IndexSpec
 from quiredb.domain.metadata import DocumentMetadata, LibraryMetadata
 from quiredb.engine.collection import Collection
 from quiredb.engine.documents import DocumentTable
-from quiredb.engine.index_choice import GRAPH_ROWS_FORCED
+from quiredb.engine.index_choice import FORCED_ROWS
 from quiredb.engine.merging import SEAL_ROWS
 from quiredb.engine.view import allowed_rows
+from quiredb.indexes import ivf_build
 from quiredb.repositories import segments
 from quiredb.repositories.index_state import describe_index, describe_library
 from quiredb.repositories.open_library import OpenLibrary
@@ -89,7 +90,7 @@ def test_dead_rows_are_rewritten_away_purged_and_their_bytes_given_back(tmp_path
 def test_a_rebuild_follows_the_specification(tmp_path: Path) -> None:
     with opened(tmp_path) as repository:
         library, _ = repository.create(creation())
-        count = GRAPH_ROWS_FORCED + 100
+        count = FORCED_ROWS + 100
         fill(library, range(count))
         choose(library, IndexKind.GRAPH)
         rebuild(repository, library)
@@ -101,6 +102,28 @@ def test_a_rebuild_follows_the_specification(tmp_path: Path) -> None:
         rebuild(repository, library)
         assert [part.segment.index.kind for part in library.view().segments] == ["flat"]
         assert_finds(library, set(range(count)))
+
+
+def test_lists_are_kept_when_a_segment_is_rewritten_and_made_anew_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clustered: list[int] = []
+    cluster = ivf_build.cluster
+    monkeypatch.setattr(ivf_build, "cluster", lambda *given: clustered.append(1) or cluster(*given))
+    with opened(tmp_path) as repository:
+        library, _ = repository.create(creation())
+        fill(library, range(2 * FORCED_ROWS))
+        choose(library, IndexKind.IVF)
+        rebuild(repository, library)
+        assert [part.segment.index.kind for part in library.view().segments] == ["ivf"]
+        clustered.clear()
+        library.submit(batch(*map(delete, range(500))))
+        settle(repository, library)
+        (part,) = library.view().segments
+        assert (part.segment.index.kind, len(part.segment), clustered) == ("ivf", 1_500, [])
+        assert_finds(library, set(range(500, 2 * FORCED_ROWS)))
+        rebuild(repository, library)
+        assert clustered
 
 
 def test_a_worn_table_of_documents_is_built_again(tmp_path: Path) -> None:
@@ -133,7 +156,7 @@ def test_requests_to_rebuild_share_a_job_that_has_not_begun(tmp_path: Path, monk
     with opened(tmp_path) as repository:
         library, _ = repository.create(creation())
         other, _ = repository.create(creation("other"))
-        fill(library, range(GRAPH_ROWS_FORCED))
+        fill(library, range(FORCED_ROWS))
         held = Held(monkeypatch)
         begun = repository.housekeeping.rebuild(library)
         assert held.reached.wait(30)
