@@ -9,45 +9,79 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quiredb.indexes.contract import METRIC_CODES, Arrays, Distances, IndexArraysError, Mask, MetricName, Rows, Vectors
 from quiredb.indexes.flat import FlatIndex
+from quiredb.indexes.kernels.frontier import NOTHING, heap_length
 from quiredb.indexes.kernels.graph_search import graph_search
 from quiredb.indexes.kernels.registry import ensure_compiled
-from quiredb.indexes.shapes import as_mask, as_queries, as_query, persisted, trimmed
+from quiredb.indexes.kernels.rotation import rotation_signs
+from quiredb.indexes.kernels.sign_codes import record_stride
+from quiredb.indexes.kernels.walk import SEEDS
+from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
 
 EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 DEFAULT_EFFORT = 128
-MASKED_POOL_LIMIT = 4096
-"""The widest pool a masked walk may keep; beyond it an exact scan of the matches is the better plan."""
+ROTATION_SEED = 0
+"""The rotation of all records."""
+RERANKED = 2
+"""Rows beyond k (or an eighth of k) that are ranked exactly: 8-bit scores of rotated walks rarely err by more places."""
+MASKED_EXPANSIONS = 4096
+"""The most rows a masked walk expands; beyond it an exact scan of the matches is the better plan."""
 MASKED_SHARE_POWER = 0.5
 """A masked walk keeps effort * share ** this allowed rows, which holds recall about where the unmasked walk has it."""
 
 _NO_MASK = np.empty(0, np.uint8)
 
 
+class Trace(NamedTuple):
+    """What a search did, as means: rows expanded, estimated by signs, scored by codes, reranked; bytes it read."""
+
+    expansions: float
+    estimates: float
+    scored: float
+    reranked: float
+    bytes_read: float
+
+
+def walk_budget(width: int) -> int:
+    """How many rows a walk without a mask may expand; it takes a few more than `width`."""
+    return 4 * width + 200
+
+
 class Scratch:
-    """The visited bits of running searches, kept for the next ones. Each search has one to itself."""
+    """The memory of running searches, kept for the next ones. Each search has one to itself."""
 
-    __slots__ = ("_count", "_free")
+    __slots__ = ("_count", "_degree", "_free")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, degree: int) -> None:
         self._count = count
-        self._free: deque[tuple[NDArray[np.uint64], NDArray[np.int32]]] = deque()
+        self._degree = degree
+        self._free: deque[tuple[NDArray[np.uint64], NDArray[np.int64]]] = deque()
 
-    def take(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-        """All-zero bits for every row and room to note which were set."""
+    def take(self, budget: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """All-zero bits for every row, and an empty heap for the neighbours of `budget` rows."""
+        capacity = heap_length(min(self._count, SEEDS + budget * self._degree))
         try:
-            return self._free.pop()
+            seen, heap = self._free.pop()
         except IndexError:
-            return np.zeros((self._count >> 6) + 1, np.uint64), np.empty(min(self._count, 16384) + 1, np.int32)
+            return np.zeros((self._count >> 6) + 1, np.uint64), empty_heap(capacity)
+        return seen, heap if heap.shape[0] >= capacity else empty_heap(capacity)
 
-    def give_back(self, scratch: tuple[NDArray[np.uint64], NDArray[np.int32]]) -> None:
+    def give_back(self, scratch: tuple[NDArray[np.uint64], NDArray[np.int64]]) -> None:
         """Return what `take` gave, clean again."""
         self._free.append(scratch)
+
+
+def empty_heap(length: int) -> NDArray[np.int64]:
+    """A heap without keys, on a cache line."""
+    heap: NDArray[np.int64] = aligned_empty((length,), np.int64)
+    heap.fill(NOTHING)
+    return heap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +93,16 @@ class GraphIndex:
     """
 
     flat: FlatIndex
+    records: NDArray[np.uint8]
     neighbours: NDArray[np.int32]
     entries: NDArray[np.int32]
+    rotation: NDArray[np.float32] = field(repr=False)
     scratch: Scratch = field(repr=False)
+    radius: float = field(init=False)
+    """No smaller than the length of any coded row."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "radius", float(self.flat.radii.max(initial=0.0)))
 
     @property
     def kind(self) -> str:
@@ -91,13 +132,13 @@ class GraphIndex:
     @property
     def nbytes(self) -> dict[str, int]:
         """`hot`: what every search touches at random; `cold`: what may stay on disk."""
-        hot = self.flat.codes.nbytes + self.flat.factors.nbytes + self.neighbours.nbytes
-        cold = self.flat.vectors.nbytes + self.flat.errors.nbytes + self.flat.radii.nbytes
+        hot = self.records.nbytes + self.flat.codes.nbytes + self.neighbours.nbytes
+        cold = self.flat.vectors.nbytes + self.flat.factors.nbytes + self.flat.errors.nbytes + self.flat.radii.nbytes
         return {"hot": hot, "cold": cold}
 
     def arrays(self) -> Arrays:
-        """neighbours i32[n, degree] (padded -1) and entries i32[m]; the codes are the flat index's to persist."""
-        return {"neighbours": self.neighbours, "entries": self.entries}
+        """records u8[n, stride], neighbours i32[n, degree] (padded -1), entries i32[m]; the codes are the flat index's."""
+        return {"records": self.records, "neighbours": self.neighbours, "entries": self.entries}
 
     def search(
         self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
@@ -119,22 +160,47 @@ class GraphIndex:
             rows.fill(-1)
             distances.fill(np.inf)
             return rows, distances
-        allowed, results, ties = _NO_MASK, 0, k
-        pool = max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT)
+        self._walk(queries, k, effort, mask, np.zeros(4, np.int64), rows, distances)
+        return rows, distances
+
+    def trace(self, queries: Vectors, k: int, effort: int | None = None) -> Trace:
+        """What searching `queries` costs, as means for each."""
+        ensure_compiled()
+        queries = as_queries(queries, self.dimension)
+        work = np.zeros(4, np.int64)
+        shape = (queries.shape[0], k)
+        self._walk(queries, k, effort, None, work, np.empty(shape, np.int64), np.empty(shape, np.float64))
+        expanded, estimated, scored, reranked = (work / max(1, queries.shape[0])).tolist()
+        read = (
+            expanded * self.neighbours.itemsize * self.neighbours.shape[1]
+            + estimated * self.records.shape[1]
+            + scored * self.flat.codes.shape[1]
+            + reranked * self.flat.vectors.itemsize * self.dimension
+        )
+        return Trace(expanded, estimated, scored, reranked, read)
+
+    def _walk(
+        self, queries: Vectors, k: int, effort: int | None, mask: Mask | None, work: NDArray[np.int64], rows: Rows,
+        distances: Distances,
+    ) -> None:  # fmt: skip
+        """Fill rows and distances (b, k) and add to work."""
+        allowed, ties = _NO_MASK, k
+        width = max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT)
+        budget = walk_budget(width)
         if mask is not None:
             allowed = as_mask(mask, self.count)
             share = max(1, int(np.count_nonzero(allowed))) / self.count
-            results = max(k, int(pool * share**MASKED_SHARE_POWER))
-            pool = max(pool, min(int(2 * results / share), MASKED_POOL_LIMIT))
+            width = max(k, int(width * share**MASKED_SHARE_POWER))
+            budget = max(budget, min(int(2 * width / share), MASKED_EXPANSIONS))
             ties = int(2 * k / share)
-        scratch = self.scratch.take()
+        scratch = self.scratch.take(budget)
+        flat = self.flat
         graph_search(
-            queries, self.flat.vectors, self.flat.codes, self.flat.factors, self.flat.centre, self.neighbours,
-            self.entries, METRIC_CODES[self.metric], min(pool, self.count), min(results, self.count),
-            max(2 * k, k + 24), ties, allowed, *scratch, rows, distances,
+            queries, flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours, self.entries,
+            METRIC_CODES[self.metric], self.radius, min(width, self.count), k + max(RERANKED, k // 8), ties, budget,
+            allowed, *scratch, work, rows, distances,
         )  # fmt: skip
         self.scratch.give_back(scratch)
-        return rows, distances
 
 
 def open_graph(flat: FlatIndex, arrays: Arrays) -> GraphIndex:
@@ -143,4 +209,6 @@ def open_graph(flat: FlatIndex, arrays: Arrays) -> GraphIndex:
     entries = persisted(arrays, "entries", np.int32, (None,))
     if entries.size and (entries.min() < 0 or entries.max() >= flat.count):
         raise IndexArraysError("the entries of the graph point outside it; rebuild the index")
-    return GraphIndex(flat, neighbours, entries, Scratch(flat.count))
+    records = persisted(arrays, "records", np.uint8, (flat.count, record_stride(flat.dimension)))
+    rotation = rotation_signs(flat.dimension, ROTATION_SEED)
+    return GraphIndex(flat, records, neighbours, entries, rotation, Scratch(flat.count, neighbours.shape[1]))

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from quiredb.indexes.contract import METRIC_CODES, BuildCancelled
 from quiredb.indexes.flat import FlatIndex
-from quiredb.indexes.graph import GraphIndex, Scratch
+from quiredb.indexes.graph import ROTATION_SEED, GraphIndex, Scratch, walk_budget
 from quiredb.indexes.kernels.graph_build import connect, link_back, propose_neighbours
 from quiredb.indexes.kernels.quantize import row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
+from quiredb.indexes.kernels.rotation import rotation_signs
+from quiredb.indexes.kernels.sign_codes import encode_records, record_stride, refer_records
+from quiredb.indexes.shapes import aligned_empty
 
 DEGREE = 32
 BUILD_EFFORT = 100
@@ -39,6 +42,8 @@ class _Plan:
     """What stays the same while one graph is built."""
 
     flat: FlatIndex
+    rotation: NDArray[np.float32]
+    records: NDArray[np.uint8]
     factors: NDArray[np.float32]
     sums: NDArray[np.int32]
     asides: NDArray[np.float32]
@@ -68,10 +73,11 @@ def build_graph(
         raise ValueError(f"degree must lie in 2..256, not {degree}")
     ensure_compiled()
     count = flat.count
-    neighbours = np.full((count, degree), -1, np.int32)
+    neighbours = aligned_empty((count, degree), np.int32)
+    neighbours.fill(-1)
     degrees = np.zeros(count, np.int32)
     plan = _plan(flat, degree, build_effort, seed)
-    scratches = Scratch(count)
+    scratches = Scratch(count, degree)
 
     def check(done: int) -> None:
         if cancelled and cancelled():
@@ -85,8 +91,9 @@ def build_graph(
             for done in _insert(plan, start, stop, neighbours, degrees, scratches, pool, threads):
                 check(done)
     _connect(plan, neighbours, degrees, scratches)
+    refer_records(METRIC_CODES[flat.metric], flat.factors, plan.rotation.shape[1], plan.records)
     check(count)
-    return GraphIndex(flat, neighbours, plan.entries, scratches)
+    return GraphIndex(flat, plan.records, neighbours, plan.entries, plan.rotation, scratches)
 
 
 def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
@@ -102,11 +109,19 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
         if norms.size:
             row_norms(flat.vectors[part], norms[part])
     asides = np.sqrt(norms.max(initial=0.0) ** 2 - norms**2).astype(np.float32)
+    rotation = rotation_signs(flat.dimension, ROTATION_SEED)
+    records = aligned_empty((flat.count, record_stride(flat.dimension)), np.uint8)
+    metric = METRIC_CODES[flat.metric]
+    for start in range(0, flat.count, 8192):
+        part = slice(start, start + 8192)
+        encode_records(
+            flat.vectors[part], metric, flat.centre, rotation, factors[part], asides[part], records[part]
+        )
     order = np.random.default_rng(seed).permutation(flat.count).astype(np.int32)
     entry_count = int(np.ceil(np.sqrt(flat.count)))
     entries = order[:entry_count].copy()
     limit = max(1, int(KEPT * degree))
-    return _Plan(flat, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA))
+    return _Plan(flat, rotation, records, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA))
 
 
 def _batches(count: int) -> Iterator[tuple[int, int]]:
@@ -166,10 +181,10 @@ def _propose(
     out: NDArray[np.int32],
 ) -> None:
     flat = plan.flat
-    scratch = scratches.take()
+    scratch = scratches.take(walk_budget(plan.pool))
     propose_neighbours(
-        nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, flat.codes, plan.factors, plan.sums,
-        plan.asides, neighbours, plan.entries, plan.pool, plan.limit, plan.alpha, *scratch, out,
+        nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records,
+        flat.codes, plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, plan.limit, plan.alpha, *scratch, out,
     )  # fmt: skip
     scratches.give_back(scratch)
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from quiredb.indexes.kernels.exact import L2
+from quiredb.indexes.kernels.frontier import row_of, score_of
+from quiredb.indexes.kernels.graph_search import code_query, make_scratch, make_table
 from quiredb.indexes.kernels.prune import as_signed, coded_distance, prune
-from quiredb.indexes.kernels.quantize import encode_query, normaliser
+from quiredb.indexes.kernels.quantize import normaliser
 from quiredb.indexes.kernels.registry import (
     filled,
     float32,
@@ -25,7 +27,7 @@ from quiredb.indexes.kernels.registry import (
     uint64,
     void,
 )
-from quiredb.indexes.kernels.walk import pool_insert, walk
+from quiredb.indexes.kernels.walk import walk, walk_budget
 
 TIES = 4
 """Copies of one vector among a node's candidates; more would crowd out the different ones."""
@@ -46,6 +48,8 @@ def _as_coded(vectors: Any, row: int, metric: int, out: Any) -> None:
     given(float32, 2),
     int64,
     given(float32),
+    given(float32, 2),
+    given(uint8, 2),
     given(uint8, 2),
     given(float32, 2),
     given(int32),
@@ -56,7 +60,7 @@ def _as_coded(vectors: Any, row: int, metric: int, out: Any) -> None:
     int64,
     float32,
     filled(uint64),
-    filled(int32),
+    filled(int64),
     filled(int32, 2),
 )
 def propose_neighbours(
@@ -65,47 +69,60 @@ def propose_neighbours(
     vectors: Any,
     metric: int,
     centre: Any,
+    rotation: Any,
+    records: Any,
     codes: Any,
     factors: Any,
     sums: Any,
     asides: Any,
     neighbours: Any,
     entries: Any,
-    pool: int,
+    width: int,
     limit: int,
     alpha: Any,
     seen: Any,
-    touched: Any,
+    heap: Any,
     out: Any,
 ) -> None:
     """out[i] = neighbours chosen for nodes[i] (padded -1) by walking the graph that has `inserted` nodes.
 
     factors[n] = (|y|^2, -scale): squared Euclidean distances of the coded rows, whatever the metric of the index.
     """
-    dimension = vectors.shape[1]
-    p = np.zeros(codes.shape[1], np.int8)
-    query = np.empty(dimension, np.float32)
-    scores, rows = np.empty(pool, np.float32), np.empty(pool, np.int32)
-    none_scores, none_rows, no_mask = np.empty(1, np.float32), np.empty(1, np.int32), np.empty(0, np.uint8)
+    size = rotation.shape[1]
+    z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
+    query = np.empty(vectors.shape[1], np.float32)
+    candidates, distances = np.empty(width, np.int32), np.empty(width, np.float32)
+    best, work, no_mask = np.empty(width + 1, np.int64), np.zeros(4, np.int64), np.empty(0, np.uint8)
     kept_codes = np.empty((limit, codes.shape[1]), np.int8)
     scales, squares = factors[:, 1], factors[:, 0]
     begun = entries[: min(entries.shape[0], inserted)]
+    scratch = make_scratch(seen, heap, max(2 * neighbours.shape[1], begun.shape[0]) + 4)
+    table = make_table(records, codes, neighbours)
+    budget = walk_budget(width)
     for position in range(nodes.shape[0]):
         node = nodes[position]
         _as_coded(vectors, node, metric, query)
-        scale, offset, base, _, _ = encode_query(query, centre, L2, p)
         aside = asides[node] if asides.shape[0] > 0 else np.float32(0.0)
-        size, _ = walk(
-            p, scale, offset, base, aside, codes, factors, asides, neighbours, begun, no_mask, TIES,
-            scores, rows, none_scores, none_rows, seen, touched,
-        )  # fmt: skip
-        for i in range(size):
-            rows[i] = max(rows[i], ~rows[i])
+        coded, squared = code_query(query, centre, L2, rotation, 0.0, aside, z, signed, code)
+        found = walk(table, coded, begun, no_mask, width, TIES, budget, scratch, best, work)
+        for i in range(found):
+            candidates[i] = row_of(best[i])
+            distances[i] = score_of(best[i]) + np.float32(squared)
         kept = prune(
-            rows, scores, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
+            candidates, distances, found, limit, alpha, codes, scales, sums, squares, asides, vectors.shape[1],
             kept_codes, out[position],
         )  # fmt: skip
         out[position, kept:] = -1
+
+
+@helper
+def _sort_in(distances: Any, rows: Any, size: int, distance: Any, row: int) -> None:
+    """Insert by distance; equal ones keep their order."""
+    place = size
+    while place > 0 and distances[place - 1] > distance:
+        distances[place], rows[place] = distances[place - 1], rows[place - 1]
+        place -= 1
+    distances[place], rows[place] = distance, row
 
 
 @kernel(
@@ -153,7 +170,8 @@ def link_back(
             for i in range(degree + 1):
                 row = neighbours[other, i] if i < degree else node
                 distance = coded_distance(signed, other, row, codes, scales, sums, squares, asides, dimension)
-                size, _ = pool_insert(distances, candidates, size, degree + 1, degree + 1, distance, row)
+                _sort_in(distances, candidates, size, distance, row)
+                size += 1
             kept = prune(
                 candidates, distances, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
                 kept_codes, neighbours[other],

@@ -1,4 +1,4 @@
-"""Graph search: walk on codes, then rank the best of the pool by float64 distances."""
+"""Graph search: walk on records and codes, then rank the best by float64 distances."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import row_distance, row_norm, widened
-from quiredb.indexes.kernels.quantize import encode_query
+from quiredb.indexes.kernels.exact import COSINE, L2, row_distance, row_norm, widened
+from quiredb.indexes.kernels.float_sums import squared_norm
+from quiredb.indexes.kernels.frontier import row_of
 from quiredb.indexes.kernels.ranking import insert_ranked
 from quiredb.indexes.kernels.registry import (
     filled,
@@ -22,8 +23,64 @@ from quiredb.indexes.kernels.registry import (
     uint64,
     void,
 )
+from quiredb.indexes.kernels.rotation import rotate
+from quiredb.indexes.kernels.sign_codes import OPTIMISM, to_bytes
 from quiredb.indexes.kernels.simd import prefetch
-from quiredb.indexes.kernels.walk import walk
+from quiredb.indexes.kernels.walk import BINS, CodedQuery, Scratch, Table, walk
+
+AHEAD = 4
+"""Rows that are prefetched before they are ranked."""
+
+
+@helper
+def make_scratch(seen: Any, heap: Any, room: int) -> Any:
+    """The memory of walks that look at up to `room` rows at a time."""
+    return Scratch(
+        seen, heap, np.zeros(BINS, np.int32), np.zeros(room, np.int32), np.empty(room, np.int32),
+        np.empty(room, np.float32),
+    )  # fmt: skip
+
+
+@helper
+def make_table(records: Any, codes: Any, neighbours: Any) -> Any:
+    """Addresses and shapes of what a walk reads."""
+    count, degree = neighbours.shape
+    return Table(
+        records.ctypes.data, records.shape[1], codes.ctypes.data, codes.shape[1], neighbours.ctypes.data, degree, count
+    )
+
+
+@helper
+def code_query(
+    query: Any, centre: Any, metric: int, rotation: Any, radius: float, aside: Any, z: Any, signed: Any, code: Any
+) -> Any:
+    """The coded query and |z|^2; z (float32[D]), signed and code (int8[D]) are filled.
+
+    `radius` is no smaller than any |y|: it bounds the scores from below.
+    """
+    dimension, size = query.shape[0], z.shape[0]
+    inverse = 1.0
+    if metric == COSINE:
+        length = row_norm(query.ctypes.data, dimension)
+        inverse = 1.0 / length if length > 0.0 else 1.0
+    for i in range(dimension):
+        z[i] = np.float32(np.float64(query[i]) * inverse)
+    if metric == L2:
+        for i in range(dimension):
+            z[i] -= centre[i]
+    for i in range(dimension, size):
+        z[i] = 0.0
+    squared = squared_norm(z.ctypes.data, size)
+    length = np.sqrt(squared)
+    step, total = to_bytes(z.ctypes.data, code.ctypes.data, size)
+    rotate(z.ctypes.data, rotation)
+    sign_step, sign_total = to_bytes(z.ctypes.data, signed.ctypes.data, size)
+    shift = np.float32(OPTIMISM * length) - sign_step * np.float32(sign_total)
+    lowest = -squared if metric == L2 else -length * radius
+    coded = CodedQuery(
+        signed, np.float32(2.0) * sign_step, shift, code, step, 255 * total, aside, np.float32(lowest)
+    )
+    return coded, squared
 
 
 @kernel(
@@ -31,18 +88,21 @@ from quiredb.indexes.kernels.walk import walk
     given(float32, 2),
     given(float32, 2),
     given(uint8, 2),
-    given(float32, 2),
     given(float32),
+    given(float32, 2),
+    given(uint8, 2),
     given(int32, 2),
     given(int32),
     int64,
+    float64,
     int64,
     int64,
     int64,
     int64,
     given(uint8),
     filled(uint64),
-    filled(int32),
+    filled(int64),
+    filled(int64),
     filled(int64, 2),
     filled(float64, 2),
 )
@@ -50,64 +110,59 @@ def graph_search(
     queries: Any,
     vectors: Any,
     codes: Any,
-    factors: Any,
     centre: Any,
+    rotation: Any,
+    records: Any,
     neighbours: Any,
     entries: Any,
     metric: int,
-    pool: int,
-    results: int,
+    radius: float,
+    width: int,
     reranked: int,
     ties: int,
+    budget: int,
     mask: Any,
     seen: Any,
-    touched: Any,
+    heap: Any,
+    work: Any,
     out_rows: Any,
     out_distances: Any,
 ) -> None:
     """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
 
-    `pool` rows are kept while walking, at most `ties` of one score; with a mask `results` allowed rows beside them; the
-    best `reranked` of either get float64 distances. `seen` (one bit a row, all zero) and `touched` are scratch space,
-    clean again on return.
+    The best `width` rows are kept while walking, at most `ties` of one score, and `reranked` of them get float64
+    distances. `seen` (one bit a row, all zero) and `heap` are scratch space, clean again on return. work[:4] += (rows
+    expanded, estimated, scored by code, reranked).
     """
-    p = np.zeros(codes.shape[1], np.int8)
-    scores = np.empty(pool, np.float32)
-    rows = np.empty(pool, np.int32)
-    masked = mask.shape[0] > 0
-    best_scores = np.empty(results if masked else 1, np.float32)
-    best_rows = np.empty(results if masked else 1, np.int32)
-    asides = np.empty(0, np.float32)
+    size = rotation.shape[1]
+    z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
+    scratch = make_scratch(seen, heap, max(2 * neighbours.shape[1], entries.shape[0]) + 4)
+    table = make_table(records, codes, neighbours)
+    best = np.empty(width + 1, np.int64)
     for position in range(queries.shape[0]):
-        scale, offset, base, _, _ = encode_query(queries[position], centre, metric, p)
-        size, best = walk(
-            p, scale, offset, base, np.float32(0.0), codes, factors, asides, neighbours, entries, mask, ties,
-            scores, rows, best_scores, best_rows, seen, touched,
-        )  # fmt: skip
-        if masked:
-            _rank(queries[position], vectors, metric, best_rows[: min(best, reranked)],
-                  out_rows[position], out_distances[position])  # fmt: skip
-        else:
-            _rank(queries[position], vectors, metric, rows[: min(size, reranked)],
-                  out_rows[position], out_distances[position])  # fmt: skip
+        query, _ = code_query(queries[position], centre, metric, rotation, radius, np.float32(0.0), z, signed, code)
+        kept = walk(table, query, entries, mask, width, ties, budget, scratch, best, work)
+        kept = min(kept, reranked)
+        work[3] += kept
+        _rank(queries[position], vectors, metric, best[:kept], out_rows[position], out_distances[position])
 
 
 @helper
-def _rank(query: Any, vectors: Any, metric: int, rows: Any, out_rows: Any, out: Any) -> None:
-    """The nearest of `rows` (complemented or not) by float64 distance."""
-    k = out.shape[0]
+def _rank(query: Any, vectors: Any, metric: int, keys: Any, out_rows: Any, out: Any) -> None:
+    """The nearest of the rows of `keys` by float64 distance."""
+    k, found = out.shape[0], keys.shape[0]
     dimension = query.shape[0]
     start, wide = vectors.ctypes.data, widened(query)
     stride = dimension * 4
     lines = (stride + 63) >> 6
     norm = row_norm(query.ctypes.data, dimension)
     size = 0
-    for position in range(rows.shape[0]):
-        if position + 1 < rows.shape[0]:
-            following = np.int64(rows[position + 1])
-            prefetch(start + max(following, ~following) * stride, lines)
-        row = np.int64(rows[position])
-        row = max(row, ~row)
+    for position in range(min(AHEAD, found)):
+        prefetch(start + row_of(keys[position]) * stride, lines)
+    for position in range(found):
+        if position + AHEAD < found:
+            prefetch(start + row_of(keys[position + AHEAD]) * stride, lines)
+        row = row_of(keys[position])
         distance = row_distance(wide.ctypes.data, start + row * stride, dimension, metric, norm)
         size = insert_ranked(out, out_rows, size, k, distance, row)
     for position in range(size, k):

@@ -1,0 +1,174 @@
+"""One-bit codes: a row's record of signs and factors, and how a query is estimated against it.
+
+A row x is coded as the signs of P y, where y = x' - c as in `quantize.py` and P is the rotation of `rotation.py`,
+which makes all coordinates alike. With w the signs as +-1/2 and z the query's side,
+
+    <y, z>  ~  rho <w, P z>,    rho = |y|^2 / <w, P y>                 (RaBitQ, arXiv 2405.12497)
+
+is unbiased over the choice of P, with a standard deviation of about 0.75 |y| |z| / sqrt(D). As P z is itself rounded
+to signed bytes p of step t, one sum over the set bits, I = sum of p_i where w_i > 0, is all that a row costs:
+
+    estimate = A + S (2 t I - t sum p + t'),       S = -rho (l2), -rho / 2 (cosine, dot);  A = |y|^2 (l2), 0
+
+A record is one or two cache lines: D / 8 bytes of bits, then float32 A, S, the scale S' of the row's 8-bit code, and
+the aside (the extra coordinate of a graph built for dot; 0 elsewhere). So a row that is looked at and turned down, as
+most are, costs one or two cache lines in all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from quiredb.indexes.kernels.exact import L2
+from quiredb.indexes.kernels.quantize import normaliser
+from quiredb.indexes.kernels.registry import filled, float32, given, helper, int64, kernel, uint8, void
+from quiredb.indexes.kernels.rotation import rotate, rotated_dimension
+from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
+
+FACTORS = 16
+"""Bytes of factors behind the bits of a record."""
+OPTIMISM = 0.2
+"""How many |z| / 2 an estimate is shifted in favour of the row: a third of its standard deviation."""
+SMALLEST_STEP = 1e-30
+"""Below it a query is coded as zero."""
+_LINE = 64
+_i8, _i32, _i64, _f32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+
+
+def record_stride(dimension: int) -> int:
+    """Bytes of a record: whole cache lines, or half a line where that is enough."""
+    needed = rotated_dimension(dimension) // 8 + FACTORS
+    return needed if needed <= _LINE // 2 else -(-needed // _LINE) * _LINE
+
+
+@intrinsic
+def float_at(typing_context: Any, address: Any) -> Any:
+    """The float32 at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], _f32.as_pointer()))
+
+    return types.float32(types.uintp), generate
+
+
+@intrinsic
+def put_float(typing_context: Any, address: Any, value: Any) -> Any:
+    """Store a float32 at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, value = arguments
+        builder.store(value, builder.inttoptr(address, _f32.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.float32), generate
+
+
+@intrinsic
+def clear_bytes(typing_context: Any, address: Any, size: Any) -> Any:
+    """`memset` to zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, size = arguments
+        cgutils.memset(builder, builder.inttoptr(address, _i8.as_pointer()), size, 0)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.intp), generate
+
+
+@kernel(void, given(float32, 2), int64, given(float32), given(float32, 2), given(float32, 2), given(float32),
+        filled(uint8, 2))  # fmt: skip
+def encode_records(
+    vectors: Any, metric: int, centre: Any, rotation: Any, factors: Any, asides: Any, records: Any
+) -> None:
+    """Fill records[n, stride]: signs and factors for squared Euclidean distances of the coded rows y.
+
+    factors[n, 2] = (|y|^2, S') as the codes have them for l2. A row without a length, or whose numbers do not fit
+    float32, gets S = 0.
+    """
+    dimension = vectors.shape[1]
+    size = rotation.shape[1]
+    y = np.zeros(size, np.float32)
+    for row in range(vectors.shape[0]):
+        norm = normaliser(vectors, row, metric)
+        for i in range(dimension):
+            y[i] = np.float32(np.float64(vectors[row, i]) / norm - np.float64(centre[i]))
+        for i in range(dimension, size):
+            y[i] = 0.0
+        rotate(y.ctypes.data, rotation)
+        at = records.ctypes.data + row * records.shape[1]
+        clear_bytes(at, records.shape[1])
+        length, overlap = 0.0, 0.0
+        for i in range(size):
+            length += np.float64(y[i]) * np.float64(y[i])
+            overlap += 0.5 * abs(np.float64(y[i]))
+            if y[i] >= 0.0:
+                records[row, i >> 3] |= np.uint8(1 << (i & 7))
+        at += size >> 3
+        usable = overlap > 0.0 and length < 1e38
+        put_float(at, factors[row, 0])
+        put_float(at + 4, np.float32(-length / overlap) if usable else np.float32(0.0))
+        put_float(at + 8, factors[row, 1])
+        put_float(at + 12, asides[row] if asides.shape[0] > 0 else np.float32(0.0))
+
+
+@kernel(void, int64, given(float32, 2), int64, filled(uint8, 2))
+def refer_records(metric: int, factors: Any, bits: int, records: Any) -> None:
+    """Turn the factors of records made for l2 into those of `metric`; `factors` are those of the codes for it."""
+    for row in range(records.shape[0]):
+        at = records.ctypes.data + row * records.shape[1] + (bits >> 3)
+        scale = np.float32(1.0) if metric == L2 else np.float32(0.5)
+        put_float(at, factors[row, 0])
+        put_float(at + 4, float_at(at + 4) * scale)
+        put_float(at + 8, factors[row, 1])
+        put_float(at + 12, np.float32(0.0))
+
+
+@intrinsic
+def to_bytes(typing_context: Any, source: Any, target: Any, length: Any) -> Any:
+    """Round float32[length] to int8[length], both by address: x ~ t p with t = max |x| / 127. Returns (t, sum p).
+
+    `length` is a multiple of 16. The largest magnitude and the sum are exact, so every CPU gives the same bytes.
+    """
+    lanes = 16
+    floats, ints = ir.VectorType(_f32, lanes), ir.VectorType(_i32, lanes)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target, length = arguments
+        groups = builder.lshr(length, ir.Constant(_i64, 4))
+        fabs, rint = (
+            cgutils.get_or_insert_function(builder.module, ir.FunctionType(floats, [floats]), f"llvm.{name}.v16f32")
+            for name in ("fabs", "rint")
+        )
+        largest = cgutils.alloca_once_value(builder, ir.Constant(floats, [0.0] * lanes))
+        with cgutils.for_range(builder, groups) as loop:
+            x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, lanes)
+            magnitude, so_far = builder.call(fabs, [x]), builder.load(largest)
+            builder.store(builder.select(builder.fcmp_ordered(">", magnitude, so_far), magnitude, so_far), largest)
+
+        def larger(low: Any, high: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(">", low, high), low, high)
+
+        step = builder.fdiv(sum_lanes(builder, builder.load(largest), lanes, larger), ir.Constant(_f32, 127.0))
+        usable = builder.fcmp_ordered(">", step, ir.Constant(_f32, SMALLEST_STEP))
+        inverse = builder.select(usable, builder.fdiv(ir.Constant(_f32, 1.0), step), ir.Constant(_f32, 0.0))
+        undefined = ir.Constant(floats, ir.Undefined)
+        single = builder.insert_element(undefined, inverse, ir.Constant(_i32, 0))
+        spread = builder.shuffle_vector(single, undefined, ir.Constant(ints, [0] * lanes))
+        total = cgutils.alloca_once_value(builder, ir.Constant(ints, [0] * lanes))
+        with cgutils.for_range(builder, groups) as loop:
+            x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, lanes)
+            code = builder.fptosi(builder.call(rint, [builder.fmul(x, spread)]), ints)
+            at = builder.add(target, builder.shl(loop.index, ir.Constant(_i64, 4)))
+            narrow = builder.trunc(code, ir.VectorType(_i8, lanes))
+            builder.store(narrow, builder.inttoptr(at, narrow.type.as_pointer())).align = 1
+            builder.store(builder.add(builder.load(total), code), total)
+        summed = builder.sext(sum_lanes(builder, builder.load(total), lanes, builder.add), _i64)
+        return context.make_tuple(builder, signature.return_type, (step, summed))
+
+    return types.Tuple((types.float32, types.int64))(types.uintp, types.uintp, types.intp), generate
