@@ -214,35 +214,17 @@ def walk(
         highest = max(highest, score_of(heap[ROOT + i]) - query.lowest) if i else score_of(heap[ROOT]) - query.lowest
     per_score = np.float32(BINS) / highest if highest > 0 else np.float32(0.0)
     limit, last_bin, counted = np.float32(np.inf), BINS - 1, 0
-    kept, expanded, running = 0, 0, True
+    kept, expanded, found, picked, running = 0, 0, 0, 0, True
+    picks = np.empty(EXPANDED_AT_ONCE, np.int64)
     while running:
-        found, opened = 0, 0
-        while size > 0 and opened < EXPANDED_AT_ONCE:
-            key = heap[ROOT]
-            row = row_of(key)
-            if (kept == width and key >= best[width - 1]) or expanded == budget:
-                running = False
-                break
-            if key & 1 == 0:
-                work[2] += 1
-                key = as_key(code_score(table, query, row), row, 1)
-                second = ROOT + 1 + least_of_eight(heap.ctypes.data + (ROOT + 1) * 8)
-                if heap[second] < key:
-                    replace_least(heap, size, key)
-                    continue
+        picked = 0
+        while size > 0 and picked < EXPANDED_AT_ONCE:
+            picks[picked] = heap[ROOT]
             size = pop(heap, size)
-            if is_copy(best, kept, score_of(key), ties):
-                continue
-            if (not masked or mask[row] != 0) and (kept < width or key < best[width - 1]):
-                sort_in(best, min(kept, width - 1), key)
-                kept = min(kept + 1, width)
-            found = open_row(table, scratch, row, found)
-            opened += 1
-            expanded += 1
-        if opened == 0:
+            fetch(table, row_of(picks[picked]))
+            picked += 1
+        if picked == 0 and found == 0:
             break
-        for i in range(min(LOOK_AHEAD, size)):
-            fetch(table, row_of(heap[ROOT + i]))
         estimate_fresh(table, query, scratch, found)
         work[1] += found
         chosen = 0
@@ -264,6 +246,26 @@ def walk(
                 counted -= histogram[last_bin]
                 last_bin -= 1
                 limit = query.lowest + np.float32(last_bin + 1) / per_score
+        found = 0
+        for i in range(picked):
+            key = picks[i]
+            row = row_of(key)
+            if key & 1 == 0:
+                work[2] += 1
+                key = as_key(code_score(table, query, row), row, 1)
+            if key > heap[ROOT]:
+                size = push(heap, size, key)
+                continue
+            if (kept == width and key >= best[width - 1]) or expanded == budget:
+                running = kept < width and expanded < budget
+                continue
+            if is_copy(best, kept, score_of(key), ties):
+                continue
+            if (not masked or mask[row] != 0) and (kept < width or key < best[width - 1]):
+                sort_in(best, min(kept, width - 1), key)
+                kept = min(kept + 1, width)
+            found = open_row(table, scratch, row, found)
+            expanded += 1
     work[0] += expanded
     for i in range(size):
         heap[ROOT + i] = NOTHING
