@@ -8,7 +8,9 @@ Of the HNSW and Vamana class: a walk on 8-bit codes, then float64 distances for 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -98,21 +100,26 @@ class GraphIndex:
     entries: NDArray[np.int32]
     rotation: NDArray[np.float32] = field(repr=False)
     scratch: Scratch = field(repr=False)
-    radius: float = field(init=False)
-    """No smaller than the length of any coded row."""
+    count: int = field(init=False)
+    """How many rows."""
+    row_shape: tuple[int] = field(init=False, repr=False)
+    bound: Callable[..., None] = field(init=False, repr=False)
+    """The search kernel with all that is the same for every query, bound once: a call is a few microseconds."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "radius", float(self.flat.radii.max(initial=0.0)))
+        flat = self.flat
+        longest = float(flat.radii.max(initial=0.0))
+        bound = partial(
+            graph_search, flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours,
+            self.entries, METRIC_CODES[flat.metric], longest,
+        )  # fmt: skip
+        for name, value in (("count", flat.count), ("row_shape", (flat.dimension,)), ("bound", bound)):
+            object.__setattr__(self, name, value)
 
     @property
     def kind(self) -> str:
         """Always `graph`."""
         return "graph"
-
-    @property
-    def count(self) -> int:
-        """How many rows."""
-        return self.flat.count
 
     @property
     def dimension(self) -> int:
@@ -144,15 +151,18 @@ class GraphIndex:
         self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
     ) -> tuple[Rows, Distances]:
         """About the `k` nearest allowed rows, with exact distances. May find fewer than `k` under a sparse mask."""
-        query = as_query(query, self.dimension)
-        rows, distances = self.search_batch(query.reshape(1, -1), k, effort=effort, mask=mask)
+        if query.shape != self.row_shape or query.dtype != np.float32 or not query.flags.c_contiguous:
+            query = as_query(query, self.dimension)
+        if k < 1 or self.count == 0:
+            return np.empty(0, np.int64), np.empty(0, np.float64)
+        rows, distances = np.empty((1, k), np.int64), np.empty((1, k), np.float64)
+        self._walk(query[None], k, effort, mask, np.empty(4, np.int64), rows, distances)
         return trimmed(rows[0], distances[0])
 
     def search_batch(
         self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
     ) -> tuple[Rows, Distances]:
         """`search` for each query."""
-        ensure_compiled()
         queries = as_queries(queries, self.dimension)
         rows = np.empty((queries.shape[0], max(0, k)), np.int64)
         distances = np.empty(rows.shape, np.float64)
@@ -165,7 +175,6 @@ class GraphIndex:
 
     def trace(self, queries: Vectors, k: int, effort: int | None = None) -> Trace:
         """What searching `queries` costs, as means for each."""
-        ensure_compiled()
         queries = as_queries(queries, self.dimension)
         work = np.zeros(4, np.int64)
         shape = (queries.shape[0], k)
@@ -184,6 +193,7 @@ class GraphIndex:
         distances: Distances,
     ) -> None:  # fmt: skip
         """Fill rows and distances (b, k) and add to work."""
+        ensure_compiled()
         allowed, ties = _NO_MASK, k
         width = max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT)
         budget = walk_budget(width)
@@ -194,11 +204,9 @@ class GraphIndex:
             budget = max(budget, min(int(2 * width / share), MASKED_EXPANSIONS))
             ties = int(2 * k / share)
         scratch = self.scratch.take(budget)
-        flat = self.flat
-        graph_search(
-            queries, flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours, self.entries,
-            METRIC_CODES[self.metric], self.radius, min(width, self.count), k + max(RERANKED, k // 8), ties, budget,
-            allowed, *scratch, work, rows, distances,
+        self.bound(
+            queries, min(width, self.count), k + max(RERANKED, k // 8), ties, budget, allowed, *scratch, work, rows,
+            distances,
         )  # fmt: skip
         self.scratch.give_back(scratch)
 

@@ -86,7 +86,6 @@ def code_query(
 @kernel(
     void,
     given(float32, 2),
-    given(float32, 2),
     given(uint8, 2),
     given(float32),
     given(float32, 2),
@@ -95,6 +94,7 @@ def code_query(
     given(int32),
     int64,
     float64,
+    given(float32, 2),
     int64,
     int64,
     int64,
@@ -107,7 +107,6 @@ def code_query(
     filled(float64, 2),
 )
 def graph_search(
-    queries: Any,
     vectors: Any,
     codes: Any,
     centre: Any,
@@ -117,6 +116,7 @@ def graph_search(
     entries: Any,
     metric: int,
     radius: float,
+    queries: Any,
     width: int,
     reranked: int,
     ties: int,
