@@ -26,7 +26,7 @@ from quiredb.indexes.kernels.sign_codes import encode_records, record_stride, re
 from quiredb.indexes.shapes import aligned_empty
 
 DEGREE = 32
-BUILD_EFFORT = 100
+BUILD_EFFORT = 200
 ALPHA = 1.2
 """How much nearer a kept neighbour must be to cover a candidate, in plain (not squared) distance."""
 
@@ -114,14 +114,14 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
     metric = METRIC_CODES[flat.metric]
     for start in range(0, flat.count, 8192):
         part = slice(start, start + 8192)
-        encode_records(
-            flat.vectors[part], metric, flat.centre, rotation, factors[part], asides[part], records[part]
-        )
+        encode_records(flat.vectors[part], metric, flat.centre, rotation, factors[part], asides[part], records[part])
     order = np.random.default_rng(seed).permutation(flat.count).astype(np.int32)
     entry_count = int(np.ceil(np.sqrt(flat.count)))
     entries = order[:entry_count].copy()
     limit = max(1, int(KEPT * degree))
-    return _Plan(flat, rotation, records, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA))
+    return _Plan(
+        flat, rotation, records, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA)
+    )
 
 
 def _batches(count: int) -> Iterator[tuple[int, int]]:

@@ -23,4 +23,6 @@ def without_rows(graph: GraphIndex, rows: Rows) -> GraphIndex:
         part = neighbours[start : start + _ROWS_PER_SLICE]
         at, column = np.nonzero(gone[np.maximum(part, 0)] & (part >= 0))
         part[at, column] = start + at
-    return GraphIndex(graph.flat, neighbours, graph.entries[~gone[graph.entries]], Scratch(graph.count))
+    entries = graph.entries[~gone[graph.entries]]
+    scratch = Scratch(graph.count, neighbours.shape[1])
+    return GraphIndex(graph.flat, graph.records, neighbours, entries, graph.rotation, scratch)

@@ -36,8 +36,8 @@ AHEAD = 4
 def make_scratch(seen: Any, heap: Any, room: int) -> Any:
     """The memory of walks that look at up to `room` rows at a time."""
     return Scratch(
-        seen, heap, np.zeros(BINS, np.int32), np.zeros(room, np.int32), np.empty(room, np.int32),
-        np.empty(room, np.float32),
+        seen, heap, np.zeros(BINS, np.int32), np.zeros(BINS, np.float32), np.zeros(room, np.int32),
+        np.empty(room, np.int32), np.empty(room, np.float32),
     )  # fmt: skip
 
 
@@ -77,9 +77,7 @@ def code_query(
     sign_step, sign_total = to_bytes(z.ctypes.data, signed.ctypes.data, size)
     shift = np.float32(OPTIMISM * length) - sign_step * np.float32(sign_total)
     lowest = -squared if metric == L2 else -length * radius
-    coded = CodedQuery(
-        signed, np.float32(2.0) * sign_step, shift, code, step, 255 * total, aside, np.float32(lowest)
-    )
+    coded = CodedQuery(signed, np.float32(2.0) * sign_step, shift, code, step, 255 * total, aside, np.float32(lowest))
     return coded, squared
 
 

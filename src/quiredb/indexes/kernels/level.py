@@ -15,8 +15,21 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from quiredb.indexes.contract import KernelSelfTestError
-from quiredb.indexes.kernels import fast_scan, sign_dots as signs, simd
-from quiredb.indexes.kernels.registry import KERNELS, filled, float32, given, int8, int32, int64, kernel, uint8, uint32, void
+from quiredb.indexes.kernels import fast_scan, simd
+from quiredb.indexes.kernels import sign_dots as signs
+from quiredb.indexes.kernels.registry import (
+    KERNELS,
+    filled,
+    float32,
+    given,
+    int8,
+    int32,
+    int64,
+    kernel,
+    uint8,
+    uint32,
+    void,
+)
 
 LEVELS = ("avx512-vnni", "avx2", "portable")
 _NEEDED = {"avx512-vnni": ("avx512f", "avx512bw", "avx512vnni"), "avx2": ("avx2",), "portable": ()}

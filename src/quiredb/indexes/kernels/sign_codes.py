@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 
 from quiredb.indexes.kernels.exact import L2
 from quiredb.indexes.kernels.quantize import normaliser
-from quiredb.indexes.kernels.registry import filled, float32, given, helper, int64, kernel, uint8, void
+from quiredb.indexes.kernels.registry import filled, float32, given, int64, kernel, uint8, void
 from quiredb.indexes.kernels.rotation import rotate, rotated_dimension
 from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
 

@@ -26,7 +26,15 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from quiredb.indexes.kernels.frontier import NOTHING, ROOT, as_key, least_of_eight, pop, push, replace_least, row_of, score_of
+from quiredb.indexes.kernels.frontier import (
+    NOTHING,
+    ROOT,
+    as_key,
+    pop,
+    push,
+    row_of,
+    score_of,
+)
 from quiredb.indexes.kernels.level import dot_codes, sign_dots
 from quiredb.indexes.kernels.quantize import twice_signed
 from quiredb.indexes.kernels.registry import helper
@@ -79,11 +87,14 @@ class CodedQuery(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Memory of one walk: zeroed bits of rows seen, an empty heap, a histogram, and the neighbours at hand."""
+    """Memory of one walk: zeroed bits of rows seen, an empty heap, a histogram of scores and the latest score counted
+    in each of its steps, and the neighbours at hand.
+    """
 
     seen: Any
     heap: Any
     histogram: Any
+    latest: Any
     fresh: Any
     dots: Any
     estimates: Any
@@ -154,19 +165,17 @@ def fetch(table: Any, row: int) -> None:
 
 @helper
 def seed(table: Any, query: Any, entries: Any, scratch: Any) -> int:
-    """Push the best entries by estimate into the empty frontier; returns how many."""
+    """Push the best entries by estimate, but one of each score, into the empty frontier; returns how many."""
     for i in range(entries.shape[0]):
         scratch.fresh[i] = entries[i]
     estimate_fresh(table, query, scratch, entries.shape[0])
-    chosen = np.full(SEEDS, NOTHING)
+    chosen, kept = np.empty(SEEDS, np.int64), 0
     for i in range(entries.shape[0]):
         key = as_key(scratch.estimates[i], np.int64(entries[i]), 0)
-        if key < chosen[SEEDS - 1]:
-            sort_in(chosen, SEEDS - 1, key)
+        if not is_copy(chosen, kept, scratch.estimates[i], 1):
+            kept = keep(chosen, kept, SEEDS, key)
     size = 0
-    for key in chosen:
-        if key == NOTHING:
-            break
+    for key in chosen[:kept]:
         row = row_of(key)
         scratch.seen[row >> 6] |= np.uint64(1) << np.uint64(row & 63)
         fetch(table, row)
@@ -182,6 +191,15 @@ def sort_in(keys: Any, size: int, key: int) -> None:
         keys[place] = keys[place - 1]
         place -= 1
     keys[place] = key
+
+
+@helper
+def keep(best: Any, kept: int, width: int, key: int) -> int:
+    """Put a key among the sorted best[:kept], the `width` least of all; returns how many are kept."""
+    if kept == width and key >= best[width - 1]:
+        return kept
+    sort_in(best, min(kept, width - 1), key)
+    return min(kept + 1, width)
 
 
 @helper
@@ -209,10 +227,11 @@ def walk(
     work[1] += entries.shape[0]
     heap, histogram = scratch.heap, scratch.histogram
     clear_bytes(histogram.ctypes.data, BINS * 4)
-    highest = np.float32(0.0)
+    clear_bytes(scratch.latest.ctypes.data, BINS * 4)
+    highest = query.lowest
     for i in range(size):
-        highest = max(highest, score_of(heap[ROOT + i]) - query.lowest) if i else score_of(heap[ROOT]) - query.lowest
-    per_score = np.float32(BINS) / highest if highest > 0 else np.float32(0.0)
+        highest = max(highest, score_of(heap[ROOT + i]))
+    per_score = np.float32(BINS) / (highest - query.lowest) if highest > query.lowest else np.float32(0.0)
     limit, last_bin, counted = np.float32(np.inf), BINS - 1, 0
     kept, expanded, found, picked, running = 0, 0, 0, 0, True
     picks = np.empty(EXPANDED_AT_ONCE, np.int64)
@@ -240,7 +259,11 @@ def walk(
             above = (score - query.lowest) * per_score
             if not above < last_bin + 1:
                 continue
-            histogram[np.int64(above) if above > 0 else 0] += 1
+            step = np.int64(above) if above > 0 else 0
+            if scratch.latest[step] == score:
+                continue
+            scratch.latest[step] = score
+            histogram[step] += 1
             counted += 1
             while last_bin > 0 and counted - histogram[last_bin] >= width + SLACK:
                 counted -= histogram[last_bin]
@@ -261,9 +284,8 @@ def walk(
                 continue
             if is_copy(best, kept, score_of(key), ties):
                 continue
-            if (not masked or mask[row] != 0) and (kept < width or key < best[width - 1]):
-                sort_in(best, min(kept, width - 1), key)
-                kept = min(kept + 1, width)
+            if not masked or mask[row] != 0:
+                kept = keep(best, kept, width, key)
             found = open_row(table, scratch, row, found)
             expanded += 1
     work[0] += expanded
