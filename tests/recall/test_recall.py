@@ -15,9 +15,9 @@ COUNT, DIMENSION, QUERIES, K = 8000, 96, 200, 10
 EFFORT = 32
 SHARES = (None, 0.5, 0.1)
 LEAST = {
-    "cosine": {None: 0.993, 0.5: 0.993, 0.1: 0.983},
-    "l2": {None: 0.99, 0.5: 0.99, 0.1: 0.98},
-    "dot": {None: 0.965, 0.5: 0.96, 0.1: 0.955},
+    "cosine": {None: 0.988, 0.5: 0.983, 0.1: 0.975},
+    "l2": {None: 0.985, 0.5: 0.98, 0.1: 0.98},
+    "dot": {None: 0.963, 0.5: 0.962, 0.1: 0.975},
 }
 """Least recall@10 at effort 32 by metric and share of allowed rows, about 0.008 below what was measured."""
 

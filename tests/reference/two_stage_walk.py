@@ -47,7 +47,7 @@ def score_all(
 
 @dataclass
 class Limit:
-    """The upper edge of the bin that holds the `rank`-th best of the scores counted; equal scores in a row count once."""
+    """The upper edge of the bin of the `rank`-th best score; of equal scores in a row one counts."""
 
     lowest: np.float32
     per_score: np.float32

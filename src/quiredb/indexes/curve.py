@@ -94,13 +94,14 @@ class Measured:
     def walk(self, share: float, k: int, recall: float) -> tuple[int, float] | None:
         """(effort, predicted seconds) of a walk that reaches `recall` among a share of the rows; None: not measured.
 
-        Between two measured shares the harder one counts. Below the smallest nothing is known.
+        Between two measured shares the harder one counts, and a mask never makes a walk easier: queries unlike the rows
+        need at least what they need without one. Below the smallest share nothing is known.
         """
         shares = sorted({curve.share for curve in self.curves})
         at = bisect_left(shares, share)
         if at == len(shares) or (at == 0 and shares[0] != share):
             return None
-        around = [shares[at]] if shares[at] == share else shares[at - 1 : at + 1]
+        around = {shares[at] if shares[at] == share else shares[at - 1], shares[at], shares[-1]}
         walks = [walk for known in around if (walk := self._walk_at(known, k, recall)) is not None]
         if len(walks) < len(around):
             return None

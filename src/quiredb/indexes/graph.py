@@ -1,9 +1,9 @@
 """`graph`: approximate search by a walk over one layer of neighbour rows.
 
-Of the HNSW and Vamana class: a walk on one-bit estimates that looks at 8-bit codes only of what comes to the front, then
-float64 distances for the best (`kernels/walk.py`). Composition over `FlatIndex`, whose codes it uses. Space n (4 degree
-+ D / 8 + 16, in whole cache lines) bytes beside `flat`. Time: on 100,000 embeddings some 55 expansions, 1,300 estimates
-and 90 codes a query at recall@10 0.95, growing with the logarithm of n.
+Of the HNSW and Vamana class: a walk on one-bit estimates that looks at 8-bit codes only of what comes to the front,
+then float64 distances for the best (`kernels/walk.py`). Composition over `FlatIndex`, whose codes it uses. Space n
+(4 degree + D / 8 + 16, in whole cache lines) bytes beside `flat`. Time: on 100,000 embeddings some 55 expansions,
+1,300 estimates and 90 codes a query at recall@10 0.95, growing with the logarithm of n.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ RERANKED = 2
 """Rows beyond k (where more: an eighth of k) that are ranked exactly: 8-bit scores rarely err by more places."""
 MASKED_EXPANSIONS = 4096
 """The most rows a masked walk expands; beyond it an exact scan of the matches is the better plan."""
-MASKED_SHARE_POWER = 0.5
-"""A masked walk keeps effort * share ** this allowed rows, which holds recall about where the unmasked walk has it."""
+MASKED_SLACK = 16
+"""Rows beyond k that a masked walk keeps at least: with fewer, the errors of estimates would end it too early."""
 
 _NO_MASK = np.empty(0, np.uint8)
 
@@ -196,17 +196,18 @@ class GraphIndex:
         """Fill rows and distances (b, k) and add to work."""
         ensure_compiled()
         allowed, ties = _NO_MASK, k
-        width = max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT)
+        width = min(self.count, max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT))
+        least = width
         budget = walk_budget(width)
         if mask is not None:
             allowed = as_mask(mask, self.count)
             share = max(1, int(np.count_nonzero(allowed))) / self.count
-            width = max(k, int(width * share**MASKED_SHARE_POWER))
+            least = min(width, k + MASKED_SLACK)
             budget = max(budget, min(int(2 * width / share), MASKED_EXPANSIONS))
             ties = int(2 * k / share)
         scratch = self.scratch.take(budget)
         self.bound(
-            queries, min(width, self.count), k + max(RERANKED, k // 8), ties, budget, allowed, *scratch, work, rows,
+            queries, width, least, k + max(RERANKED, k // 8), ties, budget, allowed, *scratch, work, rows,
             distances,
         )  # fmt: skip
         self.scratch.give_back(scratch)

@@ -183,8 +183,9 @@ def _propose(
     flat = plan.flat
     scratch = scratches.take(walk_budget(plan.pool))
     propose_neighbours(
-        nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records,
-        flat.codes, plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, plan.limit, plan.alpha, *scratch, out,
+        nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records, flat.codes,
+        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, plan.limit, plan.alpha, *scratch,
+        out,
     )  # fmt: skip
     scratches.give_back(scratch)
 

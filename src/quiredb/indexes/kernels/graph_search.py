@@ -97,6 +97,7 @@ def code_query(
     int64,
     int64,
     int64,
+    int64,
     given(uint8),
     filled(uint64),
     filled(int64),
@@ -116,6 +117,7 @@ def graph_search(
     radius: float,
     queries: Any,
     width: int,
+    least: int,
     reranked: int,
     ties: int,
     budget: int,
@@ -128,9 +130,9 @@ def graph_search(
 ) -> None:
     """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
 
-    The best `width` rows are kept while walking, at most `ties` of one score, and `reranked` of them get float64
-    distances. `seen` (one bit a row, all zero) and `heap` are scratch space, clean again on return. work[:4] += (rows
-    expanded, estimated, scored by code, reranked).
+    The best `width` rows (under a mask fewer, but `least`) are kept while walking, at most `ties` of one score, and
+    `reranked` of them get float64 distances. `seen` (one bit a row, all zero) and `heap` are scratch space, clean again
+    on return. work[:4] += (rows expanded, estimated, scored by code, reranked).
     """
     size = rotation.shape[1]
     z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
@@ -139,7 +141,7 @@ def graph_search(
     best = np.empty(width + 1, np.int64)
     for position in range(queries.shape[0]):
         query, _ = code_query(queries[position], centre, metric, rotation, radius, np.float32(0.0), z, signed, code)
-        kept = walk(table, query, entries, mask, width, ties, budget, scratch, best, work)
+        kept = walk(table, query, entries, mask, width, least, ties, budget, scratch, best, work)
         kept = min(kept, reranked)
         work[3] += kept
         _rank(queries[position], vectors, metric, best[:kept], out_rows[position], out_distances[position])

@@ -111,7 +111,7 @@ def int_at(typing_context: Any, address: Any) -> Any:
 
 
 @helper
-def estimate_fresh(table: Any, query: Any, scratch: Any, found: int) -> None:
+def estimate_fresh(table: Any, query: Any, scratch: Any, found: Any) -> None:
     """scratch.estimates[i] = the estimated score of row scratch.fresh[i], i < found."""
     for i in range(found, found + TOGETHER - 1):
         scratch.fresh[i] = scratch.fresh[0]
@@ -129,7 +129,7 @@ def estimate_fresh(table: Any, query: Any, scratch: Any, found: int) -> None:
 
 
 @helper
-def code_score(table: Any, query: Any, row: int) -> Any:
+def code_score(table: Any, query: Any, row: Any) -> Any:
     """The score of a row by its 8-bit code."""
     at = table.codes + row * table.code_stride
     dot = twice_signed(dot_codes(at, query.code.ctypes.data, table.code_stride // BLOCK), query.code_offset)
@@ -139,7 +139,7 @@ def code_score(table: Any, query: Any, row: int) -> Any:
 
 
 @helper
-def open_row(table: Any, scratch: Any, row: int, found: int) -> int:
+def open_row(table: Any, scratch: Any, row: Any, found: Any) -> Any:
     """Append the unseen neighbours of a row to scratch.fresh[:found], now seen; returns how many there are."""
     at = table.neighbours + row * table.degree * 4
     lines = (table.record_stride + _LINE - 1) // _LINE
@@ -213,13 +213,14 @@ def is_copy(best: Any, kept: int, score: Any, ties: int) -> bool:
 
 @helper
 def walk(
-    table: Any, query: Any, entries: Any, mask: Any, width: int, ties: int, budget: int, scratch: Any, best: Any,
-    work: Any,
+    table: Any, query: Any, entries: Any, mask: Any, width: int, least: int, ties: int, budget: int, scratch: Any,
+    best: Any, work: Any,
 ) -> int:  # fmt: skip
     """Fill best[:width] (int64 keys, sorted) with the nearest rows that were expanded; returns how many.
 
-    With a mask only allowed rows count as best; the walk passes through the others. At most `ties` rows of one score
-    are expanded: copies of one vector would fill `best` and end the walk. At most `budget` rows are expanded in all.
+    With a mask only allowed rows count as best; the walk passes through the others. It is content with fewer of the
+    best, but `least`, the fewer of the rows it meets are allowed: with width * sqrt(share met). At most `ties` rows of
+    one score are expanded: copies of one vector would fill `best` and end the walk. At most `budget` rows are expanded.
     work[:3] += (expansions, estimates, 8-bit scores). The scratch is clean again on return.
     """
     masked = mask.shape[0] > 0
@@ -233,7 +234,8 @@ def walk(
         highest = max(highest, score_of(heap[ROOT + i]))
     per_score = np.float32(BINS) / (highest - query.lowest) if highest > query.lowest else np.float32(0.0)
     limit, last_bin, counted = np.float32(np.inf), BINS - 1, 0
-    kept, expanded, found, picked, running = 0, 0, 0, 0, True
+    found: Any = 0
+    kept, expanded, running = 0, 0, True
     picks = np.empty(EXPANDED_AT_ONCE, np.int64)
     while running:
         picked = 0
@@ -246,15 +248,15 @@ def walk(
             break
         estimate_fresh(table, query, scratch, found)
         work[1] += found
-        chosen = 0
+        chosen: Any = 0
         for i in range(found):
             score, row32 = scratch.estimates[i], scratch.fresh[i]
             scratch.estimates[chosen], scratch.fresh[chosen] = score, row32
             chosen += np.int64(score < limit)
         for i in range(chosen):
-            score, row = scratch.estimates[i], np.int64(scratch.fresh[i])
-            size = push(heap, size, as_key(score, row, 0))
-            if masked and mask[row] == 0:
+            score, met = scratch.estimates[i], np.int64(scratch.fresh[i])
+            size = push(heap, size, as_key(score, met, 0))
+            if masked and mask[met] == 0:
                 continue
             above = (score - query.lowest) * per_score
             if not above < last_bin + 1:
@@ -279,8 +281,11 @@ def walk(
             if key > heap[ROOT]:
                 size = push(heap, size, key)
                 continue
-            if (kept == width and key >= best[width - 1]) or expanded == budget:
-                running = kept < width and expanded < budget
+            needed: Any = width
+            if masked and expanded > 0:
+                needed = max(least, np.int64(width * np.sqrt(kept / expanded)))
+            if (kept >= needed and key >= best[needed - 1]) or expanded == budget:
+                running = False
                 continue
             if is_copy(best, kept, score_of(key), ties):
                 continue
