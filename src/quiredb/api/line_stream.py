@@ -1,20 +1,21 @@
-"""The lines of a request body while it arrives: an async stream read from a worker thread.
+"""The lines of a request body while it arrives: received on the event loop, read from a worker thread.
 
-The worker asks for the next part when it needs one, so the sender is slowed to the speed of the commits.
+The worker takes what has arrived when it needs more, so the sender is slowed to the speed of the commits.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import anyio.from_thread
 from starlette.requests import ClientDisconnect
 
+from quiredb.api.read_ahead import ReadAhead
 from quiredb.domain.errors import TooLarge, Unavailable
 
 
 class LineStream:
     """Numbered lines of a body. Iterate it in a thread that anyio started."""
 
-    def __init__(self, body: AsyncIterator[bytes], line_bytes_max: int) -> None:
+    def __init__(self, body: ReadAhead, line_bytes_max: int) -> None:
         self._body = body
         self._line_bytes_max = line_bytes_max
 
@@ -52,12 +53,6 @@ class LineStream:
     def _next_part(self) -> bytes:
         """The next bytes, empty at the end."""
         try:
-            return anyio.from_thread.run(self._receive)
+            return anyio.from_thread.run(self._body.take)
         except ClientDisconnect:
             raise Unavailable("The connection broke before the end of the import.") from None
-
-    async def _receive(self) -> bytes:
-        async for part in self._body:
-            if part:
-                return part
-        return b""

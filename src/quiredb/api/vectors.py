@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from quiredb.api.schemas.base import located_error
@@ -17,6 +17,7 @@ from quiredb.domain.limits import DIMENSION_MAX
 
 _WIRE_TYPES: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 _NUMBERS = {int, float}
+_LENIENT_BASE64 = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64"))
 
 VECTOR_SCHEMA: dict[str, Any] = {
     "title": "Vector",
@@ -66,16 +67,30 @@ def _from_base64(value: dict[str, Any]) -> Embedding:
     text, dtype = value.get("b64"), _WIRE_TYPES.get(str(value.get("dtype")))
     if dtype is None or not isinstance(text, str) or len(value) != 2:
         raise PydanticCustomError("vector", "A base64 vector has exactly the members b64 and dtype (f32 or f16).")
-    try:
-        data = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        raise located_error("/b64", "vector-base64", "This is not base64.") from None
+    data = _decode_base64(text)
     if len(data) % dtype.itemsize:
         raise located_error("/b64", "vector-base64", f"Components of {dtype.itemsize} bytes do not fill the data.")
     _check_length(len(data) // dtype.itemsize)
     components = np.frombuffer(data, dtype=dtype)
     _check_finite(components)
     return data if dtype.itemsize == EMBEDDING_COMPONENT_BYTES else components.astype("<f4").tobytes()
+
+
+def _decode_base64(text: str) -> bytes:
+    """The bytes of strict base64 (RFC 4648, section 4).
+
+    Pydantic's decoder takes half the time of Python's, but also takes JSON's escapes, the alphabet of URLs and text
+    without padding. Text that may hold any of them, and what it refuses, is left to Python's.
+    """
+    if not (len(text) % 4 or "\\" in text or '"' in text or "-" in text or "_" in text):
+        try:
+            return _LENIENT_BASE64.validate_json(f'"{text}"')
+        except ValidationError:
+            pass
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise located_error("/b64", "vector-base64", "This is not base64.") from None
 
 
 def _check_length(length: int) -> None:
@@ -85,7 +100,7 @@ def _check_length(length: int) -> None:
 
 def _check_finite(components: NDArray[Any]) -> None:
     finite = np.isfinite(components)
-    if not finite.all():
+    if np.count_nonzero(finite) != len(finite):
         index = int(finite.argmin())
         raise located_error(f"/{index}", "vector-component", "A component is a finite float32 number.")
 

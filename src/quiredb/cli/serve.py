@@ -16,7 +16,7 @@ from typing import Any
 import click
 import uvicorn
 
-from quiredb.cli.allocator import return_memory_early
+from quiredb.cli.allocator import look_for_cycles_seldom, return_memory_early
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
@@ -53,6 +53,7 @@ def serve(
     _refuse_strangers(settings)
     _log(log_level)
     return_memory_early()
+    look_for_cycles_seldom()
     with _listening(settings) as listener:
         click.echo(f"opening the data folder {settings.data}")
         try:

@@ -9,7 +9,7 @@ from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.identifiers import check_identifier, new_identifier
 from quiredb.domain.library import Library
 from quiredb.embedders.registry import EmbedderRegistry
-from quiredb.engine.embeddings import check_embedding
+from quiredb.engine.embeddings import are_sound, check_embedding
 
 
 class Completion:
@@ -23,8 +23,10 @@ class Completion:
 
         A vector that the caller sent is used as it is. Raises `ValidationFailed` and `EmbeddingFailed`.
         """
+        given = [draft.embedding for draft in drafts if draft.embedding is not None]
+        sound = are_sound(given, library.dimension, library.metric)
         for draft, pointer in zip(drafts, pointers, strict=True):
-            self._check(library, draft, pointer)
+            self._check(library, draft, pointer, sound=sound)
         missing = [draft.text for draft in drafts if draft.embedding is None]
         made = iter(
             self._embedders.get(library.embedder).embed_documents(missing) if library.embedder and missing else ()
@@ -56,9 +58,12 @@ class Completion:
         """The embedder's vector, held to the same rules as a caller's; what is wrong with it lies in the text."""
         return check_embedding(embedding, library.dimension, library.metric, f"{pointer}/text")
 
-    def _check(self, library: Library, draft: ChunkDraft, pointer: str) -> None:
+    def _check(self, library: Library, draft: ChunkDraft, pointer: str, *, sound: bool) -> None:
+        """Check a draft, its embedding only when it is not known to be `sound`."""
         if draft.id is not None:
             check_identifier(draft.id, f"{pointer}/id")
+        if draft.embedding is not None and sound:
+            return
         if draft.embedding is not None:
             check_embedding(draft.embedding, library.dimension, library.metric, f"{pointer}/embedding")
         elif library.embedder is None:

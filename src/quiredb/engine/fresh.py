@@ -1,6 +1,5 @@
 """The fresh buffer: chunk rows in no segment yet. Every search scans them exactly: a write is found at once."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +52,7 @@ class FreshBuffer:
         """Append rows; row numbers grow."""
         if not born:
             return
-        bare = [dataclasses.replace(row.chunk, embedding=None, text="") for row in born]
+        bare = [_bare(row.chunk) for row in born]
         self._rows.extend(np.array([row.row for row in born], np.int64))
         self._document_keys.extend(np.array([row.document_key for row in born], np.int64))
         self._vectors.extend(vectors_of(born, self._dimension))
@@ -99,6 +98,20 @@ class FreshBuffer:
             pages=self._columns.snapshot(),
             dead=self._dead if self._dead.any() else None,
         )
+
+
+def _bare(chunk: Chunk) -> Chunk:
+    """Without text and embedding; `dataclasses.replace` would take five times as long."""
+    return Chunk(
+        chunk.id,
+        chunk.document_id,
+        chunk.position,
+        "",
+        chunk.metadata,
+        chunk.version,
+        chunk.created_at,
+        chunk.updated_at,
+    )
 
 
 def contents_of(fresh: FreshRows) -> SegmentContents:

@@ -25,8 +25,6 @@ _EMPTY_DOCUMENT_METADATA = DocumentMetadata()
 
 def encode_chunk_metadata(metadata: ChunkMetadata) -> bytes:
     """The stored form of a chunk's metadata."""
-    if metadata == _EMPTY_CHUNK_METADATA:
-        return _EMPTY
     return _dump(
         {
             "name": metadata.name,
@@ -48,8 +46,6 @@ def decode_chunk_metadata(stored: bytes) -> ChunkMetadata:
 
 def encode_document_metadata(metadata: DocumentMetadata) -> bytes:
     """The stored form of a document's metadata."""
-    if metadata == _EMPTY_DOCUMENT_METADATA:
-        return _EMPTY
     return _dump(
         {
             "title": metadata.title,
@@ -105,8 +101,9 @@ def decode_receipt(stored: bytes) -> Receipt:
 
 
 def _dump(fields: Mapping[str, object]) -> bytes:
-    present = {name: value for name, value in fields.items() if value is not None and value not in ((), {})}
-    return orjson.dumps(present, option=orjson.OPT_SORT_KEYS)
+    """Only what holds something: an empty string and a zero do, an empty list and no attributes do not."""
+    present = {name: value for name, value in fields.items() if value or value in ("", 0)}
+    return orjson.dumps(present, option=orjson.OPT_SORT_KEYS) if present else _EMPTY
 
 
 def _metadata(kind: Callable[..., Made], fields: dict[str, Any]) -> Made:

@@ -138,9 +138,17 @@ def _new_kinds(
 
 def _kinds(scope: Scope, attributes: Iterable[Mapping[str, AttributeValue]]) -> dict[tuple[Scope, str, Kind], None]:
     """The distinct kinds in the order of their first occurrence."""
-    return {
-        (scope, name, kind_of(typed(value))): None for each in attributes for name, value in each.items() if value != ()
-    }
+    kinds: dict[tuple[Scope, str, Kind], None] = {}
+    seen: set[tuple[str, type]] = set()
+    for each in attributes:
+        for name, value in each.items():
+            # Strings are of two kinds, and an empty list of none: only of other types does one value tell for all.
+            if (name, value.__class__) in seen or value == ():
+                continue
+            kinds[scope, name, kind_of(typed(value))] = None
+            if not isinstance(value, str):
+                seen.add((name, value.__class__))
+    return kinds
 
 
 def _insert_kinds(connection: apsw.Connection, kinds: tuple[tuple[Field, Kind], ...]) -> None:

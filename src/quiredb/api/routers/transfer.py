@@ -19,6 +19,7 @@ from quiredb.api.export_lines import export_blocks
 from quiredb.api.idempotency import idempotency_token
 from quiredb.api.line_stream import LineStream
 from quiredb.api.openapi import READ_PROBLEMS, WRITE_PROBLEMS
+from quiredb.api.read_ahead import ReadAhead
 from quiredb.api.schemas.transfer import ImportAnswer, import_answer, import_item
 from quiredb.domain.drafts import ImportItem, ImportReport
 
@@ -62,14 +63,15 @@ async def import_library(
     """
     check_media_type(request, _ACCEPTED)
     token = idempotency_token(request.scope["route"].path, idempotency_key, b"")
-    stream = LineStream(request.stream(), settings.import_line_bytes_max)
 
-    def run() -> ImportReport:
-        items: Iterator[ImportItem] = (import_item(number, line) for number, line in stream)
+    def run(body: ReadAhead) -> ImportReport:
+        lines = LineStream(body, settings.import_line_bytes_max)
+        items: Iterator[ImportItem] = (import_item(number, line) for number, line in lines)
         return services.transfer.import_items(library, items, abort_on_error=on_error == "abort", idempotency=token)
 
     slots: CapacityLimiter = request.app.state.import_slots
-    report = await to_thread.run_sync(run, limiter=slots)
+    async with ReadAhead(request.stream()) as body:
+        report = await to_thread.run_sync(run, body, limiter=slots)
     return answer(import_answer(report), position=report.position)
 
 
