@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,24 @@ def test_base64_becomes_float32(values: list[float], dtype: str) -> None:
             decode_vector(sent)
 
 
+@given(st.binary(min_size=1, max_size=40), st.data())
+def test_base64_is_taken_exactly_as_strictly_as_python_does(content: bytes, data: st.DataObject) -> None:
+    text = base64.b64encode(content * 4).decode()
+    place = data.draw(st.integers(0, len(text)))
+    put = data.draw(st.text(alphabet='AQgw+/=-_\\"un0 \n\u00e9', max_size=6))
+    text = text[:place] + put + text[place + data.draw(st.integers(0, 6)) :]
+    try:
+        expected = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        expected = b""
+    sent = {"b64": text, "dtype": "f32"}
+    if expected and len(expected) % 4 == 0 and np.isfinite(np.frombuffer(expected, "<f4")).all():
+        assert decode_vector(sent) == expected
+    else:
+        with pytest.raises(PydanticCustomError):
+            decode_vector(sent)
+
+
 @given(st.lists(_FLOATS, min_size=1, max_size=20))
 def test_answers_are_read_back(values: list[float]) -> None:
     embedding = np.array(values, dtype="<f4").tobytes()
@@ -65,6 +84,10 @@ def test_answers_are_read_back(values: list[float]) -> None:
         ({"b64": "AACAPw==", "dtype": "f64"}, ""),
         ({"b64": "AACAPw==", "dtype": "f32", "shape": [1]}, ""),
         ({"b64": "AACAPw", "dtype": "f32"}, "/b64"),
+        ({"b64": "AACA_w==", "dtype": "f32"}, "/b64"),
+        ({"b64": "AACA-w==", "dtype": "f32"}, "/b64"),
+        ({"b64": "AACA\\u0050\\u0077\\u003d\\u003d", "dtype": "f32"}, "/b64"),
+        ({"b64": 'AACA", "', "dtype": "f32"}, "/b64"),
         ({"b64": "not base64!", "dtype": "f32"}, "/b64"),
         ({"b64": "AACA\nPw==", "dtype": "f32"}, "/b64"),
         ({"b64": "AACA", "dtype": "f32"}, "/b64"),
