@@ -31,8 +31,6 @@ class ReadAhead:
     ) -> None:
         self._receiving.cancel()
         await asyncio.wait([self._receiving])
-        if not self._receiving.cancelled():
-            self._receiving.exception()
 
     async def take(self) -> bytes:
         """All that has arrived, at least one byte; nothing at the end. Raises what broke the body off."""
