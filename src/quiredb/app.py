@@ -46,7 +46,7 @@ class Instance:
 
     def __init__(self, settings: Settings) -> None:
         configuration = load_configuration(settings.embedders, os.environ)
-        self.repository = LibraryRepository.open(settings.data)
+        self.repository = LibraryRepository.open(settings.data, settings.audit_share)
         self.embedders = EmbedderRegistry(configuration)
         self.services = _services(self.repository, self.embedders)
         self.services.health.starting("loading search kernels")

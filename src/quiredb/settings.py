@@ -17,13 +17,21 @@ class Settings:
     port: int = 7333
     embedders: Path | None = None
     allow_open: bool = False
+    audit_share: float = 0.02
+    """Of all searches, to be repeated exactly in idle time so that recall is known; 0: none."""
     body_bytes_max: int = 32 * MEBIBYTE
     import_line_bytes_max: int = 64 * MEBIBYTE
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """QUIRE_DATA, QUIRE_HOST, QUIRE_PORT (or PORT), QUIRE_EMBEDDERS (a file), QUIRE_ALLOW_OPEN=1."""
+        """QUIRE_DATA, _HOST, _PORT (or PORT), _EMBEDDERS (a file), _ALLOW_OPEN=1, _AUDIT_SHARE.
+
+        Raises ValueError for what is no number, or a share that is not between 0 and 1.
+        """
         defaults = cls()
+        audit_share = float(environment.get("QUIRE_AUDIT_SHARE", defaults.audit_share))
+        if not 0 <= audit_share <= 1:
+            raise ValueError("QUIRE_AUDIT_SHARE is between 0 and 1")
         embedders = environment.get("QUIRE_EMBEDDERS")
         return cls(
             data=Path(environment.get("QUIRE_DATA", str(defaults.data))),
@@ -31,6 +39,7 @@ class Settings:
             port=int(environment.get("QUIRE_PORT", environment.get("PORT", str(defaults.port)))),
             embedders=Path(embedders) if embedders else None,
             allow_open=environment.get("QUIRE_ALLOW_OPEN") == "1",
+            audit_share=audit_share,
         )
 
 

@@ -42,7 +42,9 @@ def create_api(
 
     `admits` judges the API key of each request; without it, nobody is asked for one.
     """
-    metrics = Metrics(services.health.libraries, services.health.version, settings.metric_libraries_max)
+    metrics = Metrics(
+        services.health.libraries, services.health.audits, services.health.version, settings.metric_libraries_max
+    )
     middleware = [Middleware(RequestIdentity), Middleware(Observation, metrics), Middleware(InternalErrors)]
     if admits is not None:
         middleware.append(Middleware(Authentication, admits))

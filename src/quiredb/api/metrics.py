@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from quiredb.domain.indexing import RecallAudit
 from quiredb.domain.library import Library
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -17,7 +18,11 @@ class Metrics:
     """Counts requests and describes libraries when scraped."""
 
     def __init__(
-        self, libraries: Callable[[], Sequence[Library]], build: Callable[[], Mapping[str, str]], libraries_max: int
+        self,
+        libraries: Callable[[], Sequence[Library]],
+        audits: Callable[[], Mapping[str, RecallAudit]],
+        build: Callable[[], Mapping[str, str]],
+        libraries_max: int,
     ) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         labels = ("route", "method", "status")
@@ -33,7 +38,7 @@ class Metrics:
             "quire_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
         )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.registry.register(_LibraryCollector(libraries, build, libraries_max))
+        self.registry.register(_LibraryCollector(libraries, audits, build, libraries_max))
         ProcessCollector(registry=self.registry)
 
     def begin(self) -> None:
@@ -64,9 +69,14 @@ class _LibraryCollector(Collector):
     """Gauges that are read from the libraries when they are asked for. Many libraries: the rest is `other`."""
 
     def __init__(
-        self, libraries: Callable[[], Sequence[Library]], build: Callable[[], Mapping[str, str]], libraries_max: int
+        self,
+        libraries: Callable[[], Sequence[Library]],
+        audits: Callable[[], Mapping[str, RecallAudit]],
+        build: Callable[[], Mapping[str, str]],
+        libraries_max: int,
     ) -> None:
         self._libraries = libraries
+        self._audits = audits
         self._build = build
         self._max = libraries_max
 
@@ -88,3 +98,26 @@ class _LibraryCollector(Collector):
             chunks.add_metric([OTHER], sum(library.chunk_count for library in rest))
         yield chunks
         yield positions
+        yield from self._recall(shown)
+
+    def _recall(self, libraries: Sequence[Library]) -> Iterator[GaugeMetricFamily]:
+        """What the audit found of live searches, for libraries where it found anything."""
+        recall = GaugeMetricFamily(
+            "quire_recall", "Mean recall of live searches repeated exactly; bounds: its 95 % confidence interval.",
+            labels=["library", "bound"],
+        )  # fmt: skip
+        searches = GaugeMetricFamily("quire_recall_searches", "Live searches it is the mean of.", labels=["library"])
+        times = GaugeMetricFamily(
+            "quire_recall_audited_timestamp_seconds", "When the last one was repeated.", labels=["library"]
+        )
+        audits = self._audits()
+        for library in libraries:
+            if audit := audits.get(library.id):
+                found = audit.overall
+                for bound, value in (("low", found.low), ("mean", found.recall), ("high", found.high)):
+                    recall.add_metric([library.id, bound], value)
+                searches.add_metric([library.id], found.queries)
+                times.add_metric([library.id], audit.audited_at.timestamp())
+        yield recall
+        yield searches
+        yield times

@@ -43,13 +43,27 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
     "--allow-open", is_flag=True, help="Serve other machines although there are no keys [env: QUIRE_ALLOW_OPEN=1]."
 )
 @click.option(
+    "--audit-share",
+    type=click.FloatRange(0, 1),
+    help="Share of searches that are repeated exactly in idle time [env: QUIRE_AUDIT_SHARE; default 0.02; 0: none].",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 def serve(
-    *, data: Path | None, host: str | None, port: int | None, embedders: Path | None, allow_open: bool, log_level: str
+    *,
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    embedders: Path | None,
+    allow_open: bool,
+    audit_share: float | None,
+    log_level: str,
 ) -> int:
     """Serve the libraries of a data folder over HTTP."""
-    settings = _settings(data=data, host=host, port=port, embedders=embedders, allow_open=allow_open or None)
+    settings = _settings(
+        data=data, host=host, port=port, embedders=embedders, allow_open=allow_open or None, audit_share=audit_share
+    )
     _refuse_strangers(settings)
     _log(log_level)
     return_memory_early()

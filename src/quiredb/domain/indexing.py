@@ -32,8 +32,32 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True)
+class RecallEstimate:
+    """Mean recall of some searches, and the ends of its 95 % confidence interval."""
+
+    queries: int
+    recall: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecallAudit:
+    """What live searches found when they were repeated exactly.
+
+    by_asked: (recall asked for, estimate) of the same searches, ascending. remeasured_at: when a promise was found
+    broken and the segments were measured again with recorded queries; the estimates begin anew then.
+    """
+
+    overall: RecallEstimate
+    by_asked: tuple[tuple[float, RecallEstimate], ...]
+    audited_at: datetime
+    remeasured_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryStats:
-    """Counts and bytes of one library at one position. Recall is None until it was measured."""
+    """Counts and bytes of one library at one position. `recall` and `audit` are None until something was measured."""
 
     document_count: int
     chunk_count: int
@@ -44,6 +68,7 @@ class LibraryStats:
     memory_bytes: Mapping[str, int]
     index: IndexState
     recall: float | None
+    audit: RecallAudit | None
     position: int
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,12 +88,14 @@ def build_segment(
     plan: IndexPlan,
     progress: Progress,
     like: Segment | None = None,
+    queries: NDArray[np.float32] | None = None,
 ) -> tuple[SegmentHeader, dict[str, NDArray[Any]]]:
     """Build the index of a segment, measure it, and lay everything out for its file. Raises `JobCancelled`.
 
-    like: where most of its rows were until now; an ivf starts from the lists there.
+    like: where most of its rows were until now; an ivf starts from the lists there. queries: float32[m, d],
+    to measure with beside its own rows.
     """
-    index = _index(contents.vectors, metric, plan, progress, like.index if like else None)
+    index = _index(contents.vectors, metric, plan, progress, like.index if like else None, queries)
     header = SegmentHeader(
         low_row=span.low,
         high_row=span.high,
@@ -104,11 +106,25 @@ def build_segment(
     return header, segment_arrays(contents.rows, contents.document_keys, contents.vectors, contents.block, index)
 
 
+def measured_with(segment: Segment, queries: NDArray[np.float32], cancelled: Callable[[], bool]) -> Segment:
+    """The segment with its index measured with `queries` (float32[m, d]) too. Raises `JobCancelled`."""
+    try:
+        index = segment.index.with_queries(queries, cancelled=cancelled)
+    except BuildCancelled:
+        raise JobCancelled("Measuring was cancelled.") from None
+    return segment if index is segment.index else replace(segment, index=index)
+
+
 def _index(
-    vectors: NDArray[np.float32], metric: MetricName, plan: IndexPlan, progress: Progress, like: VectorIndex | None
+    vectors: NDArray[np.float32],
+    metric: MetricName,
+    plan: IndexPlan,
+    progress: Progress,
+    like: VectorIndex | None,
+    queries: NDArray[np.float32] | None,
 ) -> VectorIndex:
     try:
-        return VectorIndex.build(
+        index = VectorIndex.build(
             vectors,
             metric,
             plan.kind,
@@ -118,5 +134,6 @@ def _index(
             like=like,
             **plan.parameters,
         )
+        return index if queries is None else index.with_queries(queries, cancelled=progress.cancelled)
     except BuildCancelled:
         raise JobCancelled("The build was cancelled.") from None

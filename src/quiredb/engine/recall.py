@@ -2,15 +2,34 @@
 
 import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quiredb.domain.filters import Filter
+from quiredb.domain.indexing import RecallEstimate
 from quiredb.domain.search import RecallReport, RecallRequest
 from quiredb.engine.filtering import Texts
 from quiredb.engine.searching import Nearest, Ranking, search_view
 from quiredb.engine.view import View
+from quiredb.indexes.planner import DEFAULT_RECALL
 from quiredb.indexes.sample_queries import queries_like
+
+_STANDARD_ERRORS = 1.96
+"""On each side of the mean of a 95 % interval."""
+_DOUBT = 2
+"""Neighbours that one imaginary search misses: what searches without any miss leave open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One search run both ways: the share of the true nearest that was found (None: there are none), and seconds."""
+
+    share: float | None
+    approximate_seconds: float
+    exact_seconds: float
 
 
 def sample_queries(view: View, count: int) -> NDArray[np.float32]:
@@ -32,25 +51,50 @@ def sample_queries(view: View, count: int) -> NDArray[np.float32]:
 
 
 def measure_recall(view: View, queries: NDArray[np.float32], request: RecallRequest, texts: Texts) -> RecallReport:
-    """Search each query approximately and exactly. A row as near as the k-th true neighbour counts as found (ties)."""
-    shares: list[float] = []
-    seconds: dict[bool, list[float]] = {True: [], False: []}
-    for query in queries:
-        rankings: dict[bool, Ranking] = {}
-        for exact in (False, True):
-            started = time.perf_counter()
-            nearest = Nearest(query, request.k, request.recall, exact)
-            rankings[exact] = search_view(view, nearest, request.filter, texts)
-            seconds[exact].append(time.perf_counter() - started)
-        if truth := [row.distance for row in rankings[True].rows]:
-            found = sum(row.distance <= truth[-1] for row in rankings[False].rows)
-            shares.append(found / len(truth))
+    """Search each query approximately and exactly."""
+    compared = [compare(view, Nearest(query, request.k, request.recall), request.filter, texts) for query in queries]
+    shares = [one.share for one in compared if one.share is not None]
     return RecallReport(
         queries=len(shares),
         k=request.k,
         recall=statistics.fmean(shares) if shares else 1.0,
         lowest=min(shares, default=1.0),
-        approximate_seconds=statistics.median(seconds[False]) if shares else 0.0,
-        exact_seconds=statistics.median(seconds[True]) if shares else 0.0,
+        approximate_seconds=statistics.median(one.approximate_seconds for one in compared) if shares else 0.0,
+        exact_seconds=statistics.median(one.exact_seconds for one in compared) if shares else 0.0,
         position=view.position,
+    )
+
+
+def compare(view: View, nearest: Nearest, filter_: Filter | None, texts: Texts) -> Comparison:
+    """Search approximately and exactly. A row as near as the k-th true neighbour counts as found (ties)."""
+    rankings: list[Ranking] = []
+    seconds: list[float] = []
+    for asked in (nearest, replace(nearest, exact=True)):
+        started = time.perf_counter()
+        rankings.append(search_view(view, asked, filter_, texts))
+        seconds.append(time.perf_counter() - started)
+    found, truth = ([row.distance for row in ranking.rows] for ranking in rankings)
+    share = sum(distance <= truth[-1] for distance in found) / len(truth) if truth else None
+    return Comparison(share, *seconds)
+
+
+def recall_promised(nearest: Nearest) -> float:
+    """The recall that a search that is not exact asks for."""
+    return DEFAULT_RECALL if nearest.recall is None else nearest.recall
+
+
+def estimate_recall(shares: Sequence[float], ks: Sequence[int]) -> RecallEstimate:
+    """The mean of the shares found by searches for `ks` neighbours, with a 95 % confidence interval.
+
+    The interval is that of the normal distribution over searches, to which one is added that is as bad as the worst
+    seen, or misses two neighbours: without it, few searches that miss nothing would seem to prove that none ever does.
+    """
+    doubt = max(0.0, 1 - _DOUBT / statistics.median(ks))
+    doubted = np.array([*shares, min(doubt, *shares)])
+    centre, error = float(doubted.mean()), float(doubted.std()) / float(np.sqrt(len(doubted)))
+    return RecallEstimate(
+        queries=len(shares),
+        recall=statistics.fmean(shares),
+        low=max(0.0, centre - _STANDARD_ERRORS * error),
+        high=min(1.0, centre + _STANDARD_ERRORS * error),
     )

@@ -1,6 +1,7 @@
 """Background work of all libraries: a quick worker (seal, purge, give disk back) and a slow one (merges, rebuilds)."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from quiredb.domain.errors import JobCancelled, QuireError
 from quiredb.domain.indexing import Job, JobState
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge
+from quiredb.repositories.auditing import audit_next, keep_promises
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.repositories.segments import (
@@ -30,15 +32,19 @@ _PURGE_ROWS = 500
 _REPACK_ROWS = 1_000
 _RELEASE_PAGES = 512
 _RECLAIM_SECONDS = 1.0
+_AUDIT_SECONDS = 0.02
+_AUDIT_PROCESSOR_SHARE = 0.04
+"""Of one processor, on average, that audits of all libraries take at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """A task of the slow worker: what merging asks for, a full rebuild (with a job), or a look at every byte."""
+    """A task of the slow worker: what merging asks for, a full rebuild (with a job), a look at every byte, an audit."""
 
     library: OpenLibrary
     job_id: str | None = None
     verifies: bool = False
+    audits: bool = False
 
 
 class Housekeeping:
@@ -48,7 +54,8 @@ class Housekeeping:
         self._jobs = jobs
         self._stopping = threading.Event()
         self._quick: Worker[OpenLibrary] = Worker("quire-tidy", self._tidy)
-        self._slow: Worker[_Build] = Worker("quire-build", self._build)
+        self._slow: Worker[_Build] = Worker("quire-build", self._perform)
+        self._next_audit = -math.inf
 
     def start(self) -> None:
         """Start both workers."""
@@ -76,6 +83,10 @@ class Housekeeping:
         self._slow.wake(_Build(library, verifies=True))
         self._quick.wake(library)
 
+    def recorded(self, library: OpenLibrary) -> None:
+        """A search waits to be audited, when there is nothing else to do."""
+        self._slow.wake(_Build(library, audits=True))
+
     def rebuild(self, library: OpenLibrary) -> Job:
         """Start a full rebuild of the library's index, or join one that has not begun: it builds what is asked now."""
         waiting = {task.job_id for task in self._slow.waiting() if task.library is library}
@@ -88,15 +99,15 @@ class Housekeeping:
 
     def is_building(self, library: OpenLibrary) -> bool:
         """Whether index work is under way or due."""
-        if self._slow.busy_with(lambda task: task.library is library and not task.verifies):
+        if self._slow.busy_with(lambda task: task.library is library and not (task.verifies or task.audits)):
             return True
         return len(library.view().fresh) >= SEAL_ROWS or self._next_merge(library) is not None
 
     def is_settled(self, library: OpenLibrary) -> bool:
-        """Whether no background work at all is left to do."""
+        """Whether no background work is left to do, but for audits."""
         return not (
             self._quick.busy_with(lambda task: task is library)
-            or self._slow.busy_with(lambda task: task.library is library)
+            or self._slow.busy_with(lambda task: task.library is library and not task.audits)
             or self.is_building(library)
         )
 
@@ -143,9 +154,37 @@ class Housekeeping:
         library.reclaimed_at = time.monotonic()
         return library.store.has_dead_versions()
 
-    def _build(self, task: _Build) -> bool:
+    def _perform(self, task: _Build) -> bool:
+        stopping = Stopping(self._stopping, task.library)
+        return self._audit(task.library, stopping) if task.audits else self._build(task, stopping)
+
+    def _audit(self, library: OpenLibrary, stopping: Stopping) -> bool:
+        """Audit for a moment, unless something else waits or audits took their share. True while searches wait."""
+        if time.monotonic() >= self._next_audit:
+            self._audit_for_a_moment(library, stopping)
+        return library.auditor.waits() and not stopping()
+
+    def _audit_for_a_moment(self, library: OpenLibrary, stopping: Stopping) -> None:
+        started = time.thread_time()
+        try:
+            while self._is_idle(stopping) and time.thread_time() - started < _AUDIT_SECONDS:
+                if not library.auditor.waits():
+                    break
+                audit_next(library)
+            if self._is_idle(stopping):
+                keep_promises(library, stopping)
+        except QuireError:
+            if not stopping():
+                raise
+        finally:
+            used = time.thread_time() - started
+            self._next_audit = time.monotonic() + used / _AUDIT_PROCESSOR_SHARE
+
+    def _is_idle(self, stopping: Stopping) -> bool:
+        return not stopping() and all(task.audits for task in self._slow.waiting())
+
+    def _build(self, task: _Build, stopping: Stopping) -> bool:
         library = task.library
-        stopping = Stopping(self._stopping, library)
         if stopping():
             if task.job_id is not None:
                 self._jobs.end(task.job_id, JobState.CANCELLED)

@@ -61,9 +61,18 @@ def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> Librar
         disk_bytes=disk,
         memory_bytes=_memory(view),
         index=describe_index(library, housekeeping),
-        recall=library.measured_recall,
+        recall=_last_recall(library),
+        audit=library.auditor.report,
         position=facts.position,
     )
+
+
+def _last_recall(library: OpenLibrary) -> float | None:
+    """Measured on request, else by the audit."""
+    if library.measured_recall is not None:
+        return library.measured_recall
+    report = library.auditor.report
+    return None if report is None else report.overall.recall
 
 
 def _dead_fresh(view: View) -> int:

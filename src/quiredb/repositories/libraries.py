@@ -8,6 +8,7 @@ from pathlib import Path
 
 from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
 from quiredb.domain.errors import NotFound, PreconditionFailed, StorageFailed
+from quiredb.repositories.auditor import Auditor
 from quiredb.repositories.housekeeping import Housekeeping
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.loading import load_collection
@@ -24,8 +25,9 @@ class LibraryRepository:
     A library that cannot be opened is named in `damaged` and answers with its error; the others serve.
     """
 
-    def __init__(self, folder: DataFolder) -> None:
+    def __init__(self, folder: DataFolder, audit_share: float) -> None:
         self.folder = folder
+        self._audit_share = audit_share
         self.jobs = JobRegistry()
         self.housekeeping = Housekeeping(self.jobs)
         self.damaged: dict[str, StorageFailed] = {}
@@ -33,9 +35,12 @@ class LibraryRepository:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path) -> "LibraryRepository":
-        """Lock the folder (made when absent) and open its libraries; background work waits for `start`."""
-        repository = cls(DataFolder.open(path))
+    def open(cls, path: Path, audit_share: float = 0.0) -> "LibraryRepository":
+        """Lock the folder (made when absent) and open its libraries; background work waits for `start`.
+
+        audit_share: of all searches, to be audited; 0: none.
+        """
+        repository = cls(DataFolder.open(path), audit_share)
         repository.folder.remove_orphans()
         for library_id, key in repository.folder.catalogue.entries().items():
             repository._open_existing(library_id, key)
@@ -127,7 +132,14 @@ class LibraryRepository:
     def _opened(self, library_id: str, store: LibraryStore) -> OpenLibrary:
         store.remove_unlisted_segments()
         loaded = load_collection(store)
-        library = OpenLibrary(store, loaded.collection, loaded.damaged, self.housekeeping.changed)
+        library = OpenLibrary(
+            store,
+            loaded.collection,
+            loaded.damaged,
+            Auditor(self._audit_share),
+            self.housekeeping.changed,
+            self.housekeeping.recorded,
+        )
         self._libraries = {**self._libraries, library_id: library}
         self.housekeeping.opened(library)
         return library

@@ -18,6 +18,7 @@ from quiredb.engine.collection import Collection
 from quiredb.engine.searching import Nearest, Ranking, search_view
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View
+from quiredb.repositories.auditor import Auditor
 from quiredb.repositories.commits import CommitQueue
 from quiredb.repositories.loading import load_collection
 from quiredb.storage.library_store import Applied, LibraryStore
@@ -35,7 +36,8 @@ class OpenLibrary:
 
     What else it keeps: `damaged` names segments whose files must be built again; `building` is the share done of the
     build that runs (None: none does); `reclaimed_at` is when space was last given back, on the monotonic clock;
-    `measured_recall` is the last measurement.
+    `measured_recall` is the last measurement that was asked for; `auditor` judges live searches, and `recorded` is told
+    when one of them waits to be repeated.
 
     A commit changes the store first and the collection then. Should anything break in between (a bug, no memory,
     Ctrl-C), the collection is loaded from the store again, by this writer or the next.
@@ -46,10 +48,13 @@ class OpenLibrary:
         store: LibraryStore,
         collection: Collection,
         damaged: Iterable[str],
+        auditor: Auditor,
         changed: Callable[["OpenLibrary", Sequence[Change]], None],
+        recorded: Callable[["OpenLibrary"], None],
     ) -> None:
         self.store = store
         self.collection = collection
+        self.auditor = auditor
         self.writer = threading.Lock()
         self.sealing = threading.Lock()
         self.closed = threading.Event()
@@ -58,6 +63,7 @@ class OpenLibrary:
         self.reclaimed_at = -math.inf
         self.damaged = set(damaged)
         self._changed = changed
+        self._recorded = recorded
         self._behind = False
         self._published = threading.Condition()
         self._commits = CommitQueue(self.writer, self._write, self._apply)
@@ -93,19 +99,26 @@ class OpenLibrary:
             self._behind = False
 
     def serve_instead(self, name: str, added: Segment) -> None:
-        """Put a segment in the place of a damaged one of that name, for readers only."""
+        """Put a segment of the same rows in the place of the one of that name, for readers only."""
         with self.exclusively():
             header = added.header
             died = self.store.deaths_since(header.low_row, header.high_row, header.position)
             self.collection.replace_segments([name], added, np.array(died, np.int64))
 
     def search(self, view: View, nearest: Nearest, filter_: Filter | None = None) -> Ranking:
-        """Search a view of this library."""
-        return search_view(view, nearest, filter_, self.texts)
+        """Search a view of this library. Some searches are recorded to be audited."""
+        ranking = search_view(view, nearest, filter_, self.texts)
+        if self.auditor.record(nearest, filter_):
+            self._recorded(self)
+        return ranking
 
     def search_for_each(self, view: View, nearest: NearestToEach, filter_: Filter | None = None) -> list[Ranking]:
-        """Search a view of this library for several queries."""
-        return search_view_for_each(view, nearest, filter_, self.texts)
+        """Search a view of this library for several queries. Some searches are recorded to be audited."""
+        rankings = search_view_for_each(view, nearest, filter_, self.texts)
+        recorded = [self.auditor.record(nearest.one(number), filter_) for number in range(len(nearest.queries))]
+        if any(recorded):
+            self._recorded(self)
+        return rankings
 
     def texts(self, rows: list[int]) -> Iterable[tuple[int, str]]:
         """The texts of rows, for filters."""

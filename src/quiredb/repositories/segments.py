@@ -130,7 +130,9 @@ def _build_and_swap(
     building = Progress(
         lambda done: progress.report(_COLLECTING_SHARE + (1 - _COLLECTING_SHARE) * done), progress.cancelled
     )
-    header, arrays = build_segment(contents, span, metric_name(facts.metric), plan, building, like)
+    header, arrays = build_segment(
+        contents, span, metric_name(facts.metric), plan, building, like, library.auditor.hard_queries
+    )
     progress.check()
     name = f"{span.low}-{span.high}-{span.position}-{os.urandom(4).hex()}"
     size = write_segment(store.segment_path(name), header.as_json(), arrays)

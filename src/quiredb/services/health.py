@@ -1,6 +1,7 @@
 """What operators ask: ready or not, which versions, how many libraries."""
 
 from quiredb.domain.errors import Unavailable
+from quiredb.domain.indexing import RecallAudit
 from quiredb.domain.library import Library
 from quiredb.domain.reading import Check
 from quiredb.repositories.libraries import LibraryRepository
@@ -39,6 +40,11 @@ class HealthService:
     def version(self) -> dict[str, str]:
         """Versions of the program, the API, the data format and the kernels in use."""
         return dict(self._versions)
+
+    def audits(self) -> dict[str, RecallAudit]:
+        """What the audit found, by library, of those where it found anything; for metrics."""
+        reports = ((library.id, library.auditor.report) for library in self._repository.all())
+        return {library_id: report for library_id, report in reports if report is not None}
 
     def libraries(self) -> list[Library]:
         """Every open library, for metrics."""

@@ -15,6 +15,7 @@ from quiredb.api.metrics import Metrics
 from quiredb.app import Instance
 from quiredb.domain import limits
 from quiredb.local import ApplicationTransport
+from quiredb.repositories.auditing import audit_next
 from tests.integration.api.conftest import BODY_BYTES_MAX, problem_of
 
 
@@ -68,10 +69,29 @@ def test_metrics_count_requests_by_route(client: httpx.Client, guide: str) -> No
 def test_metrics_name_a_bounded_number_of_libraries(instance: Instance, guide: str) -> None:
     (library,) = [one for one in instance.services.health.libraries() if guide.endswith(f"/{one.id}")]
     many = [dataclasses.replace(library, id=f"m{number:03}") for number in range(105)]
-    text = Metrics(lambda: many, lambda: {"version": "1"}, libraries_max=100).text().decode()
+    text = Metrics(lambda: many, dict, lambda: {"version": "1"}, libraries_max=100).text().decode()
     assert text.count("quire_chunks{") == 101
     assert 'quire_chunks{library="other"} 15.0' in text
     assert "quire_libraries 105.0" in text
+
+
+def test_the_audit_of_recall_is_published(client: httpx.Client, instance: Instance, guide: str) -> None:
+    name = guide.removeprefix("/v1/libraries/")
+    assert client.get(f"{guide}/stats").json()["audit"] is None
+    assert f'quire_recall_searches{{library="{name}"}}' not in client.get("/metrics").text
+    assert client.post(f"{guide}/search", json={"vector": [1, 2, 0], "k": 3, "recall": 0.9}).status_code == 200
+    audit_next(instance.repository.get(name))
+    stats = client.get(f"{guide}/stats").json()
+    audit = stats["audit"]
+    assert (audit["queries"], audit["recall"], audit["high"], audit["remeasured_at"]) == (1, 1.0, 1.0, None)
+    assert audit["by_asked"] == [{"asked": 0.9, "queries": 1, "recall": 1.0, "low": audit["low"], "high": 1.0}]
+    assert 0 < audit["low"] < 1
+    assert stats["recall"] == 1.0
+    text = client.get("/metrics").text
+    assert f'quire_recall_searches{{library="{name}"}} 1.0' in text
+    assert f'quire_recall{{bound="mean",library="{name}"}} 1.0' in text
+    assert f'quire_recall{{bound="low",library="{name}"}} {audit["low"]}' in text
+    assert f'quire_recall_audited_timestamp_seconds{{library="{name}"}}' in text
 
 
 def test_the_callers_request_id_is_kept_when_it_is_safe(client: httpx.Client) -> None:

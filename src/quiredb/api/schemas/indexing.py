@@ -7,7 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from quiredb.api.schemas.base import InstantAnswer
-from quiredb.domain.indexing import IndexState, Job, JobState, LibraryStats
+from quiredb.domain.indexing import IndexState, Job, JobState, LibraryStats, RecallAudit, RecallEstimate
 from quiredb.domain.times import format_instant
 
 INDEX_EXAMPLE: dict[str, Any] = {"kind": "graph", "parameters": {"degree": 32}}
@@ -35,8 +35,31 @@ class IndexAnswer(TypedDict):
     reason: str
 
 
+class RecallEstimateAnswer(TypedDict):
+    """Mean recall of `queries` searches; `low` and `high` are the ends of its 95 % confidence interval."""
+
+    queries: int
+    recall: float
+    low: float
+    high: float
+
+
+class AskedRecallAnswer(RecallEstimateAnswer):
+    """The same of the searches that asked for one recall."""
+
+    asked: float
+
+
+class AuditAnswer(RecallEstimateAnswer):
+    """What live searches found when they were repeated exactly, since the segments were last measured with them."""
+
+    by_asked: list[AskedRecallAnswer]
+    audited_at: InstantAnswer
+    remeasured_at: InstantAnswer | None
+
+
 class StatsAnswer(TypedDict):
-    """Numbers about a library. `recall` is null until it was measured."""
+    """Numbers about a library. `recall` (the last measurement) and `audit` are null until something was measured."""
 
     document_count: int
     chunk_count: int
@@ -48,6 +71,7 @@ class StatsAnswer(TypedDict):
     segments: list[SegmentAnswer]
     index: IndexAnswer
     recall: float | None
+    audit: AuditAnswer | None
     position: int
 
 
@@ -103,8 +127,23 @@ def stats_answer(stats: LibraryStats) -> StatsAnswer:
         "segments": index["segments"],
         "index": index,
         "recall": stats.recall,
+        "audit": audit_answer(stats.audit) if stats.audit else None,
         "position": stats.position,
     }
+
+
+def audit_answer(audit: RecallAudit) -> AuditAnswer:
+    """An audit as the answer shows it."""
+    return {
+        **_estimate_answer(audit.overall),
+        "by_asked": [{"asked": asked, **_estimate_answer(estimate)} for asked, estimate in audit.by_asked],
+        "audited_at": format_instant(audit.audited_at),
+        "remeasured_at": format_instant(audit.remeasured_at) if audit.remeasured_at else None,
+    }
+
+
+def _estimate_answer(estimate: RecallEstimate) -> RecallEstimateAnswer:
+    return {"queries": estimate.queries, "recall": estimate.recall, "low": estimate.low, "high": estimate.high}
 
 
 def job_answer(job: Job) -> JobAnswer:
