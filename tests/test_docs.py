@@ -227,7 +227,7 @@ def test_the_space_of_an_index_is_what_the_page_says() -> None:
     ("section", "sentence"),
     [
         ("What auto does", f"one that reaches {index_choice.GRAPH_ROWS_AUTO:,} rows"),
-        ("What auto does", f"segments\nof {index_choice.FORCED_ROWS:,} rows or more"),
+        ("What auto does", f"segments of {index_choice.FORCED_ROWS:,} rows or more"),
         ("In one minute", f"below {index_choice.GRAPH_ROWS_AUTO:,} vectors in a segment"),
         ("Recall is the knob", f"`recall` {planner.DEFAULT_RECALL} (the default)"),
         ("Recall is the knob", f"a margin: {100 * planner.MARGIN:.0f} % of the allowed misses"),

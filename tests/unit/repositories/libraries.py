@@ -126,10 +126,10 @@ class Held:
         self.reached, self.go = threading.Event(), threading.Event()
         build = segments.build_segment
 
-        def held(contents, span, metric, plan, progress, like):  # type: ignore[no-untyped-def]
+        def held(*given):  # type: ignore[no-untyped-def]
             self.reached.set()
             assert self.go.wait(30)
-            return build(contents, span, metric, plan, progress, like)
+            return build(*given)
 
         monkeypatch.setattr(segments, "build_segment", held)
 
