@@ -33,6 +33,8 @@ ALPHA = 1.2
 KEPT = 0.75
 """Share of the degree that pruning leaves, so that a row overflows once in a quarter of its degree."""
 LARGEST_BATCH = 2000
+ENTRIES_FEWER = 4
+"""The entries are the square root of the rows divided by this: more cost more than the steps they save."""
 SLICE = 250
 """Nodes between two looks at `cancelled`."""
 
@@ -116,7 +118,7 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
         part = slice(start, start + 8192)
         encode_records(flat.vectors[part], metric, flat.centre, rotation, factors[part], asides[part], records[part])
     order = np.random.default_rng(seed).permutation(flat.count).astype(np.int32)
-    entry_count = int(np.ceil(np.sqrt(flat.count)))
+    entry_count = int(np.ceil(np.sqrt(flat.count) / ENTRIES_FEWER))
     entries = order[:entry_count].copy()
     limit = max(1, int(KEPT * degree))
     return _Plan(
