@@ -16,7 +16,7 @@ _BOUNDS: dict[IndexKind, dict[str, tuple[int, int]]] = {
     IndexKind.GRAPH: {"degree": (8, 64), "build_effort": (16, 512)},
     IndexKind.IVF: {"lists": (1, 65_536)},
 }
-_GRAPH_DEFAULTS = {"degree": 32, "build_effort": 100}
+_GRAPH_DEFAULTS = {"degree": 28, "build_effort": 200}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from quiredb.indexes.kernels.rotation import rotation_signs
 from quiredb.indexes.kernels.sign_codes import encode_records, record_stride, refer_records
 from quiredb.indexes.shapes import aligned_empty
 
-DEGREE = 32
+DEGREE = 28
 BUILD_EFFORT = 200
 ALPHA = 1.2
 """How much nearer a kept neighbour must be to cover a candidate, in plain (not squared) distance."""
 
-KEPT = 0.75
-"""Share of the degree that pruning leaves, so that a row overflows once in a quarter of its degree."""
+KEPT = 6 / 7
+"""Share of the degree that pruning leaves, so that a row does not overflow at every edge it gets."""
 LARGEST_BATCH = 2000
 ENTRIES_FEWER = 4
 """The entries are the square root of the rows divided by this: more cost more than the steps they save."""
@@ -120,7 +120,7 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
     order = np.random.default_rng(seed).permutation(flat.count).astype(np.int32)
     entry_count = int(np.ceil(np.sqrt(flat.count) / ENTRIES_FEWER))
     entries = order[:entry_count].copy()
-    limit = max(1, int(KEPT * degree))
+    limit = max(1, round(KEPT * degree))
     return _Plan(
         flat, rotation, records, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA)
     )

@@ -10,6 +10,8 @@ from quiredb.indexes.curve import Measured
 DEFAULT_RECALL = 0.98
 MARGIN = 0.6
 """Share of the allowed misses that is kept in reserve: queries of users may be harder than those that were measured."""
+MASKED_MARGIN = 0.75
+"""The same where a filter leaves some rows out: there are more kinds of filters than were measured."""
 
 _PLANS_KEPT = 4096
 
@@ -26,9 +28,9 @@ class Plan:
         return f"masked-{self.name}" if self.masked else self.name
 
 
-def promised(recall: float) -> float:
+def promised(recall: float, *, masked: bool = False) -> float:
     """What must have been measured for `recall` to be promised."""
-    return recall + MARGIN * (1 - recall)
+    return recall + (MASKED_MARGIN if masked else MARGIN) * (1 - recall)
 
 
 @lru_cache(maxsize=_PLANS_KEPT)
@@ -47,7 +49,7 @@ def choose_plan(
         return scan
     wanted = DEFAULT_RECALL if recall is None else recall
     share = allowed / count
-    walk = measured.walk(share, k, promised(wanted))
+    walk = measured.walk(share, k, promised(wanted, masked=scan.masked))
     if walk is None and recall is None and not scan.masked:
         walk = measured.largest(k)
     if walk is None or measured.scan(share) <= walk[1]:

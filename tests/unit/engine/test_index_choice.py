@@ -34,7 +34,7 @@ def test_kind_by_size(kind: IndexKind, rows: int, expected: str) -> None:
 
 def test_parameters_fill_up_with_defaults() -> None:
     plan = plan_segment(IndexSpec(IndexKind.GRAPH, {"degree": 16}), 5_000)
-    assert plan.parameters == {"degree": 16, "build_effort": 100}
+    assert plan.parameters == {"degree": 16, "build_effort": 200}
 
 
 def test_small_segments_have_fewer_lists_than_asked_for() -> None:
