@@ -9,7 +9,6 @@ parse, so that hostile nesting is never built.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -71,7 +70,7 @@ def _structure(raw: bytes) -> bytes:
 
     Once all other characters are gone, two quotes side by side enclose or separate nothing, so both may go.
     """
-    if raw.count(b'"') > QUOTES_MAX:
+    if len(raw) > QUOTES_MAX and raw.count(b'"') > QUOTES_MAX:
         raise TooLarge(f"A body holds at most {QUOTES_MAX // 2} strings.")
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
     quoted = unescaped.translate(None, _NEITHER_QUOTE_NOR_STRUCTURE).replace(b'""', b"")
@@ -152,8 +151,3 @@ def _strings(value: object, pointer: str) -> Iterator[tuple[str, str]]:
         for key, item in value.items():
             yield pointer, key
             yield from _strings(item, pointer if _has_surrogate(key) else f"{pointer}/{key}")
-
-
-def is_finite_number(value: object) -> bool:
-    """Whether a decoded value is a number (no boolean) that a float64 can hold."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

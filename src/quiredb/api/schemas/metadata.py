@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from quiredb.api.schemas.base import Instant, InstantAnswer, RequestModel, located_error
-from quiredb.api.strict_json import is_finite_number
 from quiredb.domain.limits import (
     ATTRIBUTE_LIST_MAX,
     ATTRIBUTE_NAME_CHARACTERS_MAX,
@@ -62,7 +61,7 @@ def _attribute(name: str, value: object) -> AttributeValue:
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        if is_finite_number(value) and abs(value) <= NUMBER_MAGNITUDE_MAX:
+        if -NUMBER_MAGNITUDE_MAX <= value <= NUMBER_MAGNITUDE_MAX:
             return value
         raise located_error(
             f"/{name}", "number-range", "Numbers reach to 2^53 in magnitude; send longer ones as strings."
