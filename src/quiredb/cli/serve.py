@@ -19,6 +19,7 @@ import uvicorn
 from quiredb.cli.allocator import look_for_cycles_seldom, return_memory_early
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
+from quiredb.cli.joined_writes import JoiningProtocol
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
 from quiredb.repositories.keys import list_keys
 from quiredb.settings import Settings, is_loopback
@@ -164,7 +165,7 @@ def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
     address = f"http://{host}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=JoiningProtocol,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         lifespan="on",
         access_log=False,
