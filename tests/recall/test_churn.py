@@ -195,4 +195,4 @@ def test_ten_turnovers_leave_no_trace(index: IndexSpec, tmp_path: Path, monkeypa
 @pytest.mark.parametrize("kind", [IndexKind.GRAPH, IndexKind.IVF])
 @pytest.mark.usefixtures("slow_scans")
 def test_ten_turnovers_of_many_rows_leave_no_trace(kind: IndexKind, tmp_path: Path) -> None:
-    churn(tmp_path, IndexSpec(kind), Size(rows=20_000, dimension=64, batch=1_000))
+    churn(tmp_path, IndexSpec(kind), Size(rows=10_000, dimension=48, batch=700))
