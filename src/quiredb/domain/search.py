@@ -65,7 +65,7 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SegmentPlan:
-    """How one part of the library was searched. `strategy`: scan, masked-scan, graph, masked-graph, skip."""
+    """How one part of the library was searched. `strategy`: skip, scan, graph, ivf, masked-scan, masked-signs..."""
 
     segment: str
     strategy: str

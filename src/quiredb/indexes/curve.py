@@ -1,11 +1,11 @@
-"""What an index was measured to give: recall and seconds by effort, and seconds of scans. No kernels, only numbers."""
+"""What an index was measured to give: recall and seconds by effort and of scans. No kernels, only numbers."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 
@@ -71,25 +71,25 @@ class Measured:
     """What was measured when an index was built.
 
     curves: of the structure, in any order. scan_seconds: of one exact search over all rows. masked_scans: (share of
-    rows allowed, seconds of one exact search among them), shares ascending.
+    rows allowed, seconds of one exact search among them), shares ascending. sign_scans: the same of scans by signs, and
+    sign_recall what these can be relied on for (0: there are none).
     """
 
     curves: tuple[EffortCurve, ...] = ()
     scan_seconds: float = 0.0
     masked_scans: tuple[tuple[float, float], ...] = ()
+    sign_scans: tuple[tuple[float, float], ...] = ()
+    sign_recall: float = 0.0
 
     def scan(self, share: float) -> float:
         """Predicted seconds of an exact search among a share of the rows (1: without a mask)."""
         if share >= 1 or not self.masked_scans:
             return self.scan_seconds
-        shares = [known for known, _ in self.masked_scans]
-        at = bisect_left(shares, share)
-        if at == 0:
-            return self.masked_scans[0][1]
-        if at == len(shares):
-            return self.masked_scans[-1][1]
-        (low, quick), (high, slow) = self.masked_scans[at - 1 : at + 1]
-        return quick + (slow - quick) * (share - low) / (high - low)
+        return _between(self.masked_scans, share)
+
+    def signs(self, share: float) -> float:
+        """Predicted seconds of a scan by signs among a share of the rows."""
+        return _between(self.sign_scans, share) if self.sign_scans else inf
 
     def walk(self, share: float, k: int, recall: float) -> tuple[int, float] | None:
         """(effort, predicted seconds) of a walk that reaches `recall` among a share of the rows; None: not measured.
@@ -137,6 +137,8 @@ class Measured:
         return {
             "scan_seconds": self.scan_seconds,
             "masked_scans": [list(scan) for scan in self.masked_scans],
+            "sign_scans": [list(scan) for scan in self.sign_scans],
+            "sign_recall": self.sign_recall,
             "curves": [
                 {
                     "share": curve.share,
@@ -150,7 +152,6 @@ class Measured:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measured:
         """The inverse of `as_json`."""
-        scans: Sequence[Sequence[float]] = data["masked_scans"]
         return cls(
             tuple(
                 EffortCurve(
@@ -159,5 +160,20 @@ class Measured:
                 for curve in data["curves"]
             ),
             float(data["scan_seconds"]),
-            tuple((float(share), float(seconds)) for share, seconds in scans),
+            _pairs(data["masked_scans"]),
+            _pairs(data["sign_scans"]),
+            float(data["sign_recall"]),
         )
+
+
+def _pairs(listed: Iterable[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(share), float(seconds)) for share, seconds in listed)
+
+
+def _between(scans: Sequence[tuple[float, float]], share: float) -> float:
+    """Seconds at a share, interpolated between those that were measured; beyond them as at the last."""
+    at = bisect_left([known for known, _ in scans], share)
+    if at in (0, len(scans)):
+        return scans[min(at, len(scans) - 1)][1]
+    (low, quick), (high, slow) = scans[at - 1 : at + 1]
+    return quick + (slow - quick) * (share - low) / (high - low)

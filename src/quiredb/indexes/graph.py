@@ -24,6 +24,7 @@ from quiredb.indexes.kernels.graph_search import graph_search
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.rotation import rotation_signs
 from quiredb.indexes.kernels.sign_codes import record_stride
+from quiredb.indexes.kernels.sign_scan import sign_scan
 from quiredb.indexes.kernels.walk import SEEDS
 from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
 
@@ -33,6 +34,8 @@ ROTATION_SEED = 0
 """The rotation of all records."""
 RERANKED = 2
 """Rows beyond k (where more: an eighth of k) that are ranked exactly: 8-bit scores rarely err by more places."""
+OPEN = 2048
+"""Rows beyond k that a scan by signs may rank exactly: those whose 8-bit scores leave it open where they stand."""
 MASKED_EXPANSIONS = 4096
 """The most rows a masked walk expands; beyond it an exact scan of the matches is the better plan."""
 MASKED_SLACK = 16
@@ -104,6 +107,8 @@ class GraphIndex:
     count: int = field(init=False)
     """How many rows."""
     row_shape: tuple[int] = field(init=False, repr=False)
+    typical: tuple[float, float] = field(init=False, repr=False)
+    """What the coding errors and the lengths of coded rows typically are."""
     bound: Callable[..., None] = field(init=False, repr=False)
     """The search kernel with all that is the same for every query, bound once: a call is a few microseconds."""
 
@@ -114,7 +119,9 @@ class GraphIndex:
             graph_search, flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours,
             self.entries, METRIC_CODES[flat.metric], longest,
         )  # fmt: skip
-        for name, value in (("count", flat.count), ("row_shape", (flat.dimension,)), ("bound", bound)):
+        typical = (_typical(flat.errors), _typical(flat.radii))
+        fixed = {"count": flat.count, "row_shape": (flat.dimension,), "typical": typical, "bound": bound}
+        for name, value in fixed.items():
             object.__setattr__(self, name, value)
 
     @property
@@ -174,6 +181,25 @@ class GraphIndex:
         self._walk(queries, k, effort, mask, np.zeros(4, np.int64), rows, distances)
         return rows, distances
 
+    def scan_signs(self, queries: Vectors, k: int, mask: Mask) -> tuple[Rows, Distances]:
+        """About the `k` nearest allowed rows of each query (float32[b, d]), wherever they are.
+
+        Every allowed row is estimated by its record: [b, k], padded with -1 and inf. Unlike `search`, it finds `k`
+        wherever so many are allowed, and what it misses does not depend on the mask.
+        """
+        ensure_compiled()
+        flat = self.flat
+        shape = (queries.shape[0], max(0, k))
+        rows, distances = np.empty(shape, np.int64), np.empty(shape, np.float64)
+        if k < 1 or self.count == 0:
+            return rows, distances
+        sign_scan(
+            flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours,
+            METRIC_CODES[flat.metric], *self.typical, queries, k + OPEN, as_mask(mask, self.count),
+            np.zeros(4, np.int64), rows, distances,
+        )  # fmt: skip
+        return rows, distances
+
     def trace(self, queries: Vectors, k: int, effort: int | None = None) -> Trace:
         """What searching `queries` costs, as means for each."""
         queries = as_queries(queries, self.dimension)
@@ -222,3 +248,10 @@ def open_graph(flat: FlatIndex, arrays: Arrays) -> GraphIndex:
     records = persisted(arrays, "records", np.uint8, (flat.count, record_stride(flat.dimension)))
     rotation = rotation_signs(flat.dimension, ROTATION_SEED)
     return GraphIndex(flat, records, neighbours, entries, rotation, Scratch(flat.count, neighbours.shape[1]))
+
+
+def _typical(lengths: NDArray[np.float32]) -> float:
+    """The mean of those that are finite, judged by some thousand of them."""
+    some = lengths[:: max(1, lengths.shape[0] // 4096)]
+    finite = some[np.isfinite(some)]
+    return float(finite.mean(dtype=np.float64)) if finite.size else 0.0

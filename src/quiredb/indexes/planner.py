@@ -1,4 +1,4 @@
-"""How to search one index: the cheaper of an exact scan and a walk, by what both were measured to cost."""
+"""How to search one index: a walk, a scan by signs or an exact one, whichever was measured to be cheapest."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ _PLANS_KEPT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`skip`, `scan`, or the kind of the structure that is walked; `masked` when some rows are out; the effort."""
+    """`skip`, `scan`, `signs`, or the kind that is walked; `masked` when some rows are out; the effort.
+
+    instead: `scan` or `signs`, what is done where a walk comes to nothing.
+    """
 
     name: str
     masked: bool
     effort: int = 0
+    instead: str = "scan"
+
+    @property
+    def without_walk(self) -> Plan:
+        """The plan where a walk came to nothing."""
+        return Plan(self.instead, self.masked)
 
     def __str__(self) -> str:
         return f"masked-{self.name}" if self.masked else self.name
@@ -52,6 +61,9 @@ def choose_plan(
     walk = measured.walk(share, k, promised(wanted, masked=scan.masked))
     if walk is None and recall is None and not scan.masked:
         walk = measured.largest(k)
-    if walk is None or measured.scan(share) <= walk[1]:
-        return scan
-    return Plan(kind, scan.masked, walk[0])
+    spare, seconds = scan, measured.scan(share)
+    if scan.masked and measured.sign_recall >= promised(wanted) and measured.signs(share) < seconds:
+        spare, seconds = Plan("signs", masked=True), measured.signs(share)
+    if walk is None or seconds <= walk[1]:
+        return spare
+    return Plan(kind, scan.masked, walk[0], spare.name)

@@ -55,6 +55,7 @@ def _check_metric(vectors: Vectors, query: Vectors, metric: MetricName) -> None:
         ("graph", lambda: graph.search(query, 5, effort=count), truth),
         ("ivf", lambda: _first(ivf.search(query, count), 5), truth),
         ("ivf with a mask", lambda: _first(ivf.search(query, count, mask=mask), 5), truth[1::2]),
+        ("signs", lambda: _only(graph.scan_signs(query[None], 5, mask)), truth[1::2]),
         ("graph with a mask", lambda: graph.search(query, 5, effort=count, mask=mask), truth[1::2]),
     ]
     for name, search, expected in searches:
@@ -66,6 +67,10 @@ def _check_metric(vectors: Vectors, query: Vectors, metric: MetricName) -> None:
 
 def _first(found: tuple[Rows, Distances], k: int) -> tuple[Rows, Distances]:
     return found[0][:k], found[1][:k]
+
+
+def _only(found: tuple[Rows, Distances]) -> tuple[Rows, Distances]:
+    return found[0][0], found[1][0]
 
 
 def _wrong(name: str, metric: str, dimension: int) -> KernelSelfTestError:

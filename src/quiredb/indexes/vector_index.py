@@ -33,7 +33,7 @@ from quiredb.indexes.planner import Plan, choose_plan
 from quiredb.indexes.shapes import as_allowed, as_finite, as_rows, check_search
 from quiredb.indexes.vector_index_build import Wish, build_structure, check_wish, checking, open_structure
 from quiredb.indexes.vector_index_folder import read_folder, write_folder
-from quiredb.indexes.walking import walk_or_scan, walk_or_scan_each
+from quiredb.indexes.walking import carry_out, carry_out_each
 
 _VECTORS = "vectors"
 
@@ -170,18 +170,14 @@ class VectorIndex:
         """`search` for callers that checked everything: float64 distances, and the plan.
 
         query: float32[d]; mask: nonzero in exactly `allowed` rows, None when these are all. A walk that finds fewer
-        rows than there are (sparse masks can cut it short) is replaced by a scan.
+        rows than there are (masks can cut it short) is replaced by a scan.
         """
         plan = self._plan(allowed, k, recall, effort, exact)
         if plan.name == "skip":
             return Found(np.empty(0, np.int64), np.empty(0, np.float64), plan)
         wanted, used = min(k, allowed), mask if plan.masked else None
-        if plan.name == "scan":
-            return Found(*self.flat.search(query, wanted, mask=used), plan)
-        rows, distances, walked = walk_or_scan(
-            self.flat, self.structure, query, wanted, plan.effort, used, allowed, probe=effort is None
-        )
-        return Found(rows, distances, plan if walked else Plan("scan", plan.masked))
+        probe = effort is None
+        return Found(*carry_out(plan, self.flat, self.structure, query, wanted, used, allowed, probe=probe))
 
     def nearest_to_each(
         self, queries: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
@@ -190,13 +186,10 @@ class VectorIndex:
         """`nearest` for each of `queries` (float32[b, d]): int64 and float64 [b, min(k, allowed)], and the b plans."""
         plan = self._plan(allowed, k, recall, effort, exact)
         wanted, used = min(k, allowed), mask if plan.masked else None
-        if plan.name in ("skip", "scan"):
-            return *self.flat.search_batch(queries, wanted, mask=used), [plan] * len(queries)
-        rows, distances, walked = walk_or_scan_each(
-            self.flat, self.structure, queries, wanted, plan.effort, used, allowed, probe=effort is None
-        )
-        scan = Plan("scan", plan.masked)
-        return rows, distances, [plan if one else scan for one in walked.tolist()]
+        if plan.name == "skip":
+            return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float64), [plan] * len(queries)
+        probe = effort is None
+        return carry_out_each(plan, self.flat, self.structure, queries, wanted, used, allowed, probe=probe)
 
     def with_queries(self, queries: ArrayLike, *, cancelled: Callable[[], bool] | None = None) -> VectorIndex:
         """The same index, whose recall was measured again with `queries` (float32[m, d]) that users really ask.

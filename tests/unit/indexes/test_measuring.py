@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from quiredb.indexes import build_flat, build_graph, measuring
-from quiredb.indexes.curve import EffortCurve, EffortPoint, lower_of
+from quiredb.indexes import GraphIndex, build_flat, build_graph, measuring
+from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured, lower_of
 from quiredb.indexes.graph_held_out import without_rows
 from quiredb.indexes.held_out import Questions, ask, hold_out, truth
 from quiredb.indexes.measuring import MASKED_SHARES, NEIGHBOURS, lower_bound, measure
@@ -50,6 +52,27 @@ def test_scans_are_timed_by_share() -> None:
     assert measured.scan_seconds > 0
     shares = [share for share, _ in measured.masked_scans]
     assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_scans_by_signs_are_timed_and_judged() -> None:
+    measured = measure(FLAT, GRAPH)
+    shares = [share for share, _ in measured.sign_scans]
+    assert shares == [share for share, _ in measured.masked_scans]
+    assert all(seconds > 0 for _, seconds in measured.sign_scans)
+    assert 0.98 < measured.sign_recall < 1
+    assert Measured.from_json(measured.as_json()).as_json() == measured.as_json()
+    assert measure(FLAT, FLAT).sign_recall == 0
+
+
+def test_signs_that_miss_rows_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = GraphIndex.scan_signs
+
+    def without_the_nearest(graph: GraphIndex, queries: Any, k: int, mask: Any) -> Any:
+        rows, distances = whole(graph, queries, k + 1, mask)
+        return rows[:, 1:], distances[:, 1:]
+
+    monkeypatch.setattr(GraphIndex, "scan_signs", without_the_nearest)
+    assert measure(FLAT, GRAPH).sign_recall < 0.91
 
 
 def test_measuring_can_be_stopped() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured
@@ -103,6 +105,30 @@ def test_the_harder_of_two_measured_shares_counts() -> None:
 def test_below_the_smallest_measured_share_rows_are_scanned() -> None:
     assert plan(50_000)[0] == "masked-graph"
     assert plan(49_999) == ("masked-scan", 0)
+
+
+SIGNED = replace(MEASURED, sign_scans=((0.001, 1e-6), (0.5, 2e-4), (1.0, 4e-4)), sign_recall=0.998)
+
+
+def test_few_rows_are_scanned_by_signs_where_that_is_cheapest() -> None:
+    assert plan(1_000, measured=SIGNED) == ("masked-signs", 0)
+    assert plan(60_000, measured=SIGNED)[0] == "masked-graph"
+    slow = replace(SIGNED, sign_scans=((0.001, 1.0), (1.0, 1.0)))
+    assert plan(1_000, measured=slow) == ("masked-scan", 0)
+
+
+def test_signs_are_held_to_their_measured_recall() -> None:
+    assert plan(1_000, recall=0.99, measured=SIGNED) == ("masked-signs", 0)
+    assert plan(1_000, recall=0.996, measured=SIGNED) == ("masked-scan", 0)
+    assert plan(1_000, recall=1.0, measured=SIGNED) == plan(1_000, exact=True, measured=SIGNED) == ("masked-scan", 0)
+    assert plan(5, k=10, measured=SIGNED) == ("masked-scan", 0)
+    assert plan(measured=SIGNED) == plan(measured=MEASURED)
+
+
+@pytest.mark.parametrize(("measured", "instead"), [(SIGNED, "masked-signs"), (MEASURED, "masked-scan")])
+def test_a_walk_that_comes_to_nothing_is_replaced_by_the_cheaper_scan(measured: Measured, instead: str) -> None:
+    walk = choose_plan("graph", measured, COUNT, 60_000, 10, 0.9)
+    assert str(walk) == "masked-graph" and str(walk.without_walk) == instead
 
 
 def test_a_recall_that_was_never_reached_is_scanned() -> None:

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from quiredb.indexes import GraphIndex, build_flat, build_graph
-from quiredb.indexes.walking import are_far, walk_or_scan, walk_or_scan_each
+from quiredb.indexes.planner import Plan
+from quiredb.indexes.walking import are_far, carry_out, carry_out_each
 from tests.unit.indexes.samples import clustered
 
 FLAT = build_flat(clustered(3000, 16), "l2")
 GRAPH = build_graph(FLAT, degree=12, build_effort=30)
+
+
+def walk(effort: int, *, masked: bool, instead: str = "scan") -> Plan:
+    return Plan("graph", masked, effort, instead)
 
 
 def test_a_walk_that_falls_short_is_replaced_by_a_scan(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,24 +33,27 @@ def test_a_walk_that_falls_short_is_replaced_by_a_scan(monkeypatch: pytest.Monke
     monkeypatch.setattr(GraphIndex, "search_batch", cut_short)
     monkeypatch.setattr(GraphIndex, "search", lambda graph, query, k, **asked: FLAT.search(query, k - 1))
     expected = FLAT.search_batch(queries, 7)[0]
-    rows, _, walked = walk_or_scan(FLAT, GRAPH, queries[0], 7, 100, None, FLAT.count)
-    assert rows.tolist() == expected[0].tolist() and not walked
-    found, near, each = walk_or_scan_each(FLAT, GRAPH, queries, 7, 100, None, FLAT.count)
+    plan = walk(100, masked=False)
+    rows, _, done = carry_out(plan, FLAT, GRAPH, queries[0], 7, None, FLAT.count)
+    assert rows.tolist() == expected[0].tolist() and str(done) == "scan"
+    found, near, each = carry_out_each(plan, FLAT, GRAPH, queries, 7, None, FLAT.count)
     assert found[0].tolist() == expected[0].tolist() and np.isfinite(near).all()
-    assert each.tolist() == [False, True, True, True]
+    assert [str(done) for done in each] == ["scan", "graph", "graph", "graph"]
 
 
-def test_a_query_far_from_all_that_is_allowed_is_scanned() -> None:
+@pytest.mark.parametrize("instead", ["scan", "signs"])
+def test_a_query_far_from_all_that_is_allowed_is_scanned(instead: str) -> None:
     queries = clustered(30, 16, seed=8)
     order = FLAT.search(queries[0], 3000)[0]
     masks = {"near": order[:1000], "far": order[-1000:], "random": np.random.default_rng(2).permutation(3000)[:1000]}
-    walked = {}
+    walked, plan = {}, walk(64, masked=True, instead=instead)
     for kind, rows in masks.items():
         mask = np.zeros(3000, np.bool_)
         mask[rows] = True
-        walked[kind] = walk_or_scan(FLAT, GRAPH, queries[0], 10, 64, mask, 1000)[2]
-        assert are_far(GRAPH, queries[:1], mask, 1000).tolist() == [not walked[kind]]
-        many = walk_or_scan_each(FLAT, GRAPH, queries, 10, 64, mask, 1000)
+        walked[kind] = str(carry_out(plan, FLAT, GRAPH, queries[0], 10, mask, 1000)[2])
+        assert are_far(GRAPH, queries[:1], mask, 1000).tolist() == [walked[kind] != "masked-graph"]
+        many = carry_out_each(plan, FLAT, GRAPH, queries, 10, mask, 1000)
         for number, query in enumerate(queries):
-            assert many[0][number].tolist() == walk_or_scan(FLAT, GRAPH, query, 10, 64, mask, 1000)[0].tolist()
-    assert walked == {"near": True, "far": False, "random": True}
+            alone, _, done = carry_out(plan, FLAT, GRAPH, query, 10, mask, 1000)
+            assert (many[0][number].tolist(), many[2][number]) == (alone.tolist(), done)
+    assert walked == {"near": "masked-graph", "far": f"masked-{instead}", "random": "masked-graph"}
