@@ -66,6 +66,7 @@ def world(kind: str, count: int, asked: int, seed: int) -> World:
 def slow_scans() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "_scans", lambda flat, random: (1.0, ((1.0, 1.0),)))
+        patch.setattr(measuring, "_by_share", lambda *asked: ((1.0, 0.5),))
         yield
 
 
