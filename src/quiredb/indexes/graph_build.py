@@ -3,7 +3,7 @@
 Nodes are inserted in a seeded random order. A batch holds at most 2 % of what is there already: its nodes walk the
 graph as it was before the batch, choose neighbours by the alpha-rule, and are then linked back in order (ParlayANN,
 PPoPP 2024). For dot the graph is built in L2 on rows with one more coordinate, sqrt(M^2 - |x|^2), which leaves the
-order of inner products unchanged. Time about n walks of `build_effort`, space n (8 degree) bytes.
+order of inner products unchanged (but for the few rows longer than M, which have 0). Time about n walks of `build_effort`, space n (8 degree) bytes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ ALPHA = 1.2
 KEPT = 6 / 7
 """Share of the degree that pruning leaves, so that a row does not overflow at every edge it gets."""
 LARGEST_BATCH = 2000
-ENTRIES_FEWER = 4
+ENTRIES_FEWER = 2
 """The entries are the square root of the rows divided by this: more cost more than the steps they save."""
+LONGEST = 0.98
+"""For dot: the quantile of the norms that counts as M. With the maximum, one long row would make all others alike."""
 SLICE = 250
 """Nodes between two looks at `cancelled`."""
 
@@ -110,7 +112,8 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
         sums[part] = flat.codes[part, : flat.dimension].sum(axis=1, dtype=np.int32)
         if norms.size:
             row_norms(flat.vectors[part], norms[part])
-    asides = np.sqrt(norms.max(initial=0.0) ** 2 - norms**2).astype(np.float32)
+    longest = np.quantile(norms, LONGEST) if norms.size else 0.0
+    asides = np.sqrt(np.maximum(longest**2 - norms**2, 0.0)).astype(np.float32)
     rotation = rotation_signs(flat.dimension, ROTATION_SEED)
     records = aligned_empty((flat.count, record_stride(flat.dimension)), np.uint8)
     metric = METRIC_CODES[flat.metric]
