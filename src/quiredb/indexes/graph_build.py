@@ -3,7 +3,8 @@
 Nodes are inserted in a seeded random order. A batch holds at most 2 % of what is there already: its nodes walk the
 graph as it was before the batch, choose neighbours by the alpha-rule, and are then linked back in order (ParlayANN,
 PPoPP 2024). For dot the graph is built in L2 on rows with one more coordinate, sqrt(M^2 - |x|^2), which leaves the
-order of inner products unchanged (but for the few rows longer than M, which have 0). Time about n walks of `build_effort`, space n (8 degree) bytes.
+order of inner products unchanged (but for the few rows longer than M, which have 0). Time about n walks of
+`build_effort`, space n (8 degree) bytes.
 """
 
 from __future__ import annotations
