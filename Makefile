@@ -1,6 +1,6 @@
 # Everything a person or a machine does with this repository. `make` alone lists it.
 .POSIX:
-.PHONY: help setup demo test test-deep test-local-model check format bench bench-setup bench-server container lock clean
+.PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean
 
 PYTHON = python3
 BIN = .venv/bin
@@ -17,6 +17,7 @@ help:
 	@echo "make test              all tests but the two below (minutes)"
 	@echo "make test-deep         long randomised and crash tests"
 	@echo "make test-local-model  the local embedding model (downloads PyTorch)"
+	@echo "make test-filters      recall, hits and time of filters of every share (DATA=folder, ARGS=options)"
 	@echo "make check             ruff, mypy, import contracts"
 	@echo "make format            let ruff rewrite the sources"
 	@echo "make bench             Quire's index beside other libraries (DATA=folder, ARGS=options)"
@@ -50,6 +51,9 @@ test-deep: setup
 
 test-local-model: setup $(LOCAL_STAMP)
 	@HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 $(BIN)/python -m pytest -q -m local_model
+
+test-filters: setup
+	@DATA="$(DATA)"; $(BIN)/python -m bench.filters --check $${DATA:+--data "$$DATA"} $(ARGS)
 
 $(LOCAL_STAMP): requirements/local.lock
 	@$(PIP) --require-hashes -r requirements/local.lock --no-deps

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,11 @@ OPEN = 2048
 """Rows beyond k that a scan by signs may rank exactly: those whose 8-bit scores leave it open where they stand."""
 MASKED_EXPANSIONS = 4096
 """The most rows a masked walk expands; beyond it an exact scan of the matches is the better plan."""
+PROBED = 32
+"""Rows around the query that are judged by at least, and EXPECTED allowed ones where these are rarer."""
+EXPECTED = 10
+THINNED = 0.3
+"""How much thinner than everywhere allowed rows may be around the query: fewer, and the walk is given up."""
 MASKED_SLACK = 16
 """Rows beyond k that a masked walk keeps at least: with fewer, the errors of estimates would end it too early."""
 
@@ -158,7 +164,10 @@ class GraphIndex:
     def search(
         self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
     ) -> tuple[Rows, Distances]:
-        """About the `k` nearest allowed rows, with exact distances. May find fewer than `k` under a sparse mask."""
+        """About the `k` nearest allowed rows, with exact distances.
+
+        Finds fewer than `k`, or nothing, under a mask that is sparse, or far from the query.
+        """
         if query.shape != self.row_shape or query.dtype != np.float32 or not query.flags.c_contiguous:
             query = as_query(query, self.dimension)
         if k < 1 or self.count == 0:
@@ -224,17 +233,19 @@ class GraphIndex:
         allowed, ties = _NO_MASK, k
         width = min(self.count, max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT))
         least = width
-        budget = walk_budget(width)
+        budget, probed, rare = walk_budget(width), 0, 0
         if mask is not None:
             allowed = as_mask(mask, self.count)
             share = max(1, int(np.count_nonzero(allowed))) / self.count
             least = min(width, k + MASKED_SLACK)
             budget = max(budget, min(int(2 * width / share), MASKED_EXPANSIONS))
             ties = int(2 * k / share)
+            probed = max(PROBED, int(EXPECTED / share))
+            rare = ceil(THINNED * probed * share)
         scratch = self.scratch.take(budget)
         self.bound(
-            queries, width, least, k + max(RERANKED, k // 8), ties, budget, allowed, *scratch, work, rows,
-            distances,
+            queries, width, least, k + max(RERANKED, k // 8), ties, budget, probed, rare, allowed, *scratch,
+            work, rows, distances,
         )  # fmt: skip
         self.scratch.give_back(scratch)
 

@@ -17,7 +17,6 @@ from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.graph import GraphIndex
 from quiredb.indexes.held_out import MASKED_QUERIES, QUERIES, HeldOut, Sample, ask, hold_out, truth
 from quiredb.indexes.planner import DEFAULT_RECALL, promised
-from quiredb.indexes.walking import are_far
 
 NEIGHBOURS = (10, 100)
 """The k that searches are measured for; what they find at k = 10 is judged at k = 1 too."""
@@ -47,13 +46,11 @@ _EFFORT_ABOVE_K = frozenset({"graph"})
 
 @dataclass(frozen=True, slots=True)
 class _Exam:
-    """Questions under one mask with their true distances. `passed` more need no walk, as they are scanned."""
+    """Questions under one mask with their true distances."""
 
     queries: Vectors
     truths: list[Distances]
     mask: Mask | None
-    passed: int
-    probe_seconds: float
 
 
 def measure(
@@ -149,7 +146,7 @@ def _sweep(
         results = [[_sit(structure, exam, effort, k, judged) for exam in kind] for kind in kinds]
         recalls = [np.concatenate([shares for shares, _ in kind]) for kind in results]
         times = [seconds for _, exam_times in results[0] for seconds in exam_times]
-        seconds = kinds[0][0].probe_seconds + (statistics.median(times) if times else limit)
+        seconds = statistics.median(times)
         for number, k_judged in enumerate(judged):
             hardest = min(float(shares[:, number].mean()) for shares in recalls)
             # One neighbour is found or not: so coarse a measure has wide bounds, and the next k has the same queries.
@@ -169,7 +166,7 @@ def _sit(
     A row no farther than the last true one counts as found, so that ties do. A walk that finds too few is repeated by
     a scan, so it finds all.
     """
-    shares, times = np.ones((len(exam.truths) + exam.passed, len(judged))), []
+    shares, times = np.ones((len(exam.truths), len(judged))), []
     for number, (query, true) in enumerate(zip(exam.queries, exam.truths, strict=True)):
         wanted = min(k, len(true))
         started = time.perf_counter()
@@ -185,26 +182,20 @@ def _share_found(found: Distances, true: Distances) -> float:
 
 
 def _exam(held: HeldOut, sample: Sample, k: int) -> _Exam:
-    """Find the truth for those questions of a sample that a search would walk for."""
-    queries, members, probe_seconds = held.questions.queries[sample.members], sample.members, 0.0
-    if sample.mask is not None:
-        started = time.perf_counter()
-        walked = ~are_far(held.structure, queries, sample.mask, int(np.count_nonzero(sample.mask)))
-        probe_seconds = (time.perf_counter() - started) / len(members)
-        queries, members = queries[walked], members[walked]
-    truths = [truth(held.flat, held.questions, int(member), sample.answers, k) for member in members]
-    return _Exam(queries, truths, sample.mask, len(sample.members) - len(members), probe_seconds)
+    """Find the truth for the questions of a sample."""
+    truths = [truth(held.flat, held.questions, int(member), sample.answers, k) for member in sample.members]
+    return _Exam(held.questions.queries[sample.members], truths, sample.mask)
 
 
 def _every(exam: _Exam, step: int) -> _Exam:
-    return replace(exam, queries=exam.queries[::step], truths=exam.truths[::step], passed=exam.passed // step)
+    return replace(exam, queries=exam.queries[::step], truths=exam.truths[::step])
 
 
 def _spread(efforts: Sequence[int], step: float) -> list[int]:
-    """The first effort, and each that is at least `step` times the last one chosen."""
+    """The first effort, each that is at least `step` times the last one chosen, and the largest."""
     chosen = list(efforts[:1])
     for effort in efforts[1:]:
-        if effort >= step * chosen[-1]:
+        if effort >= step * chosen[-1] or effort == efforts[-1]:
             chosen.append(effort)
     return chosen
 

@@ -176,8 +176,7 @@ class VectorIndex:
         if plan.name == "skip":
             return Found(np.empty(0, np.int64), np.empty(0, np.float64), plan)
         wanted, used = min(k, allowed), mask if plan.masked else None
-        probe = effort is None
-        return Found(*carry_out(plan, self.flat, self.structure, query, wanted, used, allowed, probe=probe))
+        return Found(*carry_out(plan, self.flat, self.structure, query, wanted, used))
 
     def nearest_to_each(
         self, queries: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
@@ -188,8 +187,7 @@ class VectorIndex:
         wanted, used = min(k, allowed), mask if plan.masked else None
         if plan.name == "skip":
             return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float64), [plan] * len(queries)
-        probe = effort is None
-        return carry_out_each(plan, self.flat, self.structure, queries, wanted, used, allowed, probe=probe)
+        return carry_out_each(plan, self.flat, self.structure, queries, wanted, used)
 
     def with_queries(self, queries: ArrayLike, *, cancelled: Callable[[], bool] | None = None) -> VectorIndex:
         """The same index, whose recall was measured again with `queries` (float32[m, d]) that users really ask.

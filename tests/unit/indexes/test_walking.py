@@ -9,7 +9,7 @@ import pytest
 
 from quiredb.indexes import GraphIndex, build_flat, build_graph
 from quiredb.indexes.planner import Plan
-from quiredb.indexes.walking import are_far, carry_out, carry_out_each
+from quiredb.indexes.walking import carry_out, carry_out_each
 from tests.unit.indexes.samples import clustered
 
 FLAT = build_flat(clustered(3000, 16), "l2")
@@ -34,9 +34,9 @@ def test_a_walk_that_falls_short_is_replaced_by_a_scan(monkeypatch: pytest.Monke
     monkeypatch.setattr(GraphIndex, "search", lambda graph, query, k, **asked: FLAT.search(query, k - 1))
     expected = FLAT.search_batch(queries, 7)[0]
     plan = walk(100, masked=False)
-    rows, _, done = carry_out(plan, FLAT, GRAPH, queries[0], 7, None, FLAT.count)
+    rows, _, done = carry_out(plan, FLAT, GRAPH, queries[0], 7, None)
     assert rows.tolist() == expected[0].tolist() and str(done) == "scan"
-    found, near, each = carry_out_each(plan, FLAT, GRAPH, queries, 7, None, FLAT.count)
+    found, near, each = carry_out_each(plan, FLAT, GRAPH, queries, 7, None)
     assert found[0].tolist() == expected[0].tolist() and np.isfinite(near).all()
     assert [str(done) for done in each] == ["scan", "graph", "graph", "graph"]
 
@@ -50,10 +50,10 @@ def test_a_query_far_from_all_that_is_allowed_is_scanned(instead: str) -> None:
     for kind, rows in masks.items():
         mask = np.zeros(3000, np.bool_)
         mask[rows] = True
-        walked[kind] = str(carry_out(plan, FLAT, GRAPH, queries[0], 10, mask, 1000)[2])
-        assert are_far(GRAPH, queries[:1], mask, 1000).tolist() == [walked[kind] != "masked-graph"]
-        many = carry_out_each(plan, FLAT, GRAPH, queries, 10, mask, 1000)
+        walked[kind] = str(carry_out(plan, FLAT, GRAPH, queries[0], 10, mask)[2])
+        assert (len(GRAPH.search(queries[0], 10, effort=64, mask=mask)[0]) == 10) == (walked[kind] == "masked-graph")
+        many = carry_out_each(plan, FLAT, GRAPH, queries, 10, mask)
         for number, query in enumerate(queries):
-            alone, _, done = carry_out(plan, FLAT, GRAPH, query, 10, mask, 1000)
+            alone, _, done = carry_out(plan, FLAT, GRAPH, query, 10, mask)
             assert (many[0][number].tolist(), many[2][number]) == (alone.tolist(), done)
     assert walked == {"near": "masked-graph", "far": f"masked-{instead}", "random": "masked-graph"}

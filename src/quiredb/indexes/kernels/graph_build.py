@@ -104,7 +104,7 @@ def propose_neighbours(
         _as_coded(vectors, node, metric, query)
         aside = asides[node] if asides.shape[0] > 0 else np.float32(0.0)
         coded, squared = code_query(query, centre, L2, rotation, 0.0, aside, z, signed, code)
-        found = walk(table, coded, begun, no_mask, width, width, TIES, budget, scratch, best, work)
+        found = walk(table, coded, begun, no_mask, width, width, TIES, budget, 0, 0, scratch, best, work)
         for i in range(found):
             candidates[i] = row_of(best[i])
             distances[i] = score_of(best[i]) + np.float32(squared)

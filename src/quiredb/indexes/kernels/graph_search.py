@@ -98,6 +98,8 @@ def code_query(
     int64,
     int64,
     int64,
+    int64,
+    int64,
     given(uint8),
     filled(uint64),
     filled(int64),
@@ -121,6 +123,8 @@ def graph_search(
     reranked: int,
     ties: int,
     budget: int,
+    probed: int,
+    rare: int,
     mask: Any,
     seen: Any,
     heap: Any,
@@ -141,7 +145,7 @@ def graph_search(
     best = np.empty(width + 1, np.int64)
     for position in range(queries.shape[0]):
         query, _ = code_query(queries[position], centre, metric, rotation, radius, np.float32(0.0), z, signed, code)
-        kept = walk(table, query, entries, mask, width, least, ties, budget, scratch, best, work)
+        kept = walk(table, query, entries, mask, width, least, ties, budget, probed, rare, scratch, best, work)
         kept = min(kept, reranked)
         work[3] += kept
         _rank(queries[position], vectors, metric, best[:kept], out_rows[position], out_distances[position])

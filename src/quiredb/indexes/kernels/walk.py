@@ -41,6 +41,7 @@ from quiredb.indexes.kernels.registry import helper
 from quiredb.indexes.kernels.sign_codes import clear_bytes, float_at
 from quiredb.indexes.kernels.sign_dots import TOGETHER
 from quiredb.indexes.kernels.simd import BLOCK, prefetch
+from quiredb.indexes.kernels.sorted_keys import is_copy, keep
 
 SEEDS = 4
 """Entries the walk starts from: the best of all entries by estimate."""
@@ -51,6 +52,8 @@ BINS = 512
 """Steps of the histogram that the limit is read from."""
 LOOK_AHEAD = 6
 """Nodes at the front of the frontier whose codes and neighbours are prefetched."""
+SETTLED = 32
+"""Rows a walk expands on its way to the query, at most; those after them are around it."""
 _LINE = 64
 
 
@@ -184,43 +187,16 @@ def seed(table: Any, query: Any, entries: Any, scratch: Any) -> int:
 
 
 @helper
-def sort_in(keys: Any, size: int, key: int) -> None:
-    """Put a key into its place among the sorted keys[:size]."""
-    place = size
-    while place > 0 and keys[place - 1] > key:
-        keys[place] = keys[place - 1]
-        place -= 1
-    keys[place] = key
-
-
-@helper
-def keep(best: Any, kept: int, width: int, key: int) -> int:
-    """Put a key among the sorted best[:kept], the `width` least of all; returns how many are kept."""
-    if kept == width and key >= best[width - 1]:
-        return kept
-    sort_in(best, min(kept, width - 1), key)
-    return min(kept + 1, width)
-
-
-@helper
-def is_copy(best: Any, kept: int, score: Any, ties: int) -> bool:
-    """Whether `ties` rows of this score are among the best already."""
-    place = kept
-    while place > 0 and score_of(best[place - 1]) > score:
-        place -= 1
-    return place >= ties and score_of(best[place - ties]) == score
-
-
-@helper
 def walk(
-    table: Any, query: Any, entries: Any, mask: Any, width: int, least: int, ties: int, budget: int, scratch: Any,
-    best: Any, work: Any,
+    table: Any, query: Any, entries: Any, mask: Any, width: int, least: int, ties: int, budget: int, probed: int,
+    rare: int, scratch: Any, best: Any, work: Any,
 ) -> int:  # fmt: skip
     """Fill best[:width] (int64 keys, sorted) with the nearest rows that were expanded; returns how many.
 
     With a mask only allowed rows count as best; the walk passes through the others. It is content with fewer of the
     best, but `least`, the fewer of the rows it meets are allowed: with width * sqrt(share met). At most `ties` rows of
     one score are expanded: copies of one vector would fill `best` and end the walk. At most `budget` rows are expanded.
+    If fewer than `rare` of `probed` rows around the query are allowed, nothing is returned: what is, is not near.
     work[:3] += (expansions, estimates, 8-bit scores). The scratch is clean again on return.
     """
     masked = mask.shape[0] > 0
@@ -235,7 +211,7 @@ def walk(
     per_score = np.float32(BINS) / (highest - query.lowest) if highest > query.lowest else np.float32(0.0)
     limit, last_bin, counted = np.float32(np.inf), BINS - 1, 0
     found: Any = 0
-    kept, expanded, running = 0, 0, True
+    kept, expanded, running, around = 0, 0, True, 0
     picks = np.empty(EXPANDED_AT_ONCE, np.int64)
     while running:
         picked = 0
@@ -291,8 +267,11 @@ def walk(
                 continue
             if not masked or mask[row] != 0:
                 kept = keep(best, kept, width, key)
+                around += int(expanded >= SETTLED)
             found = open_row(table, scratch, row, found)
             expanded += 1
+            if expanded == SETTLED + probed and around < rare:
+                kept, running = 0, False
     work[0] += expanded
     for i in range(size):
         heap[ROOT + i] = NOTHING
