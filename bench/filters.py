@@ -75,24 +75,47 @@ def _show(console: Console, cells: list[Cell]) -> None:
     for cell in cells:
         table.add_row(*_line(cell))
     console.print(table)
-    for kind in KINDS:
-        worst = max((cell for cell in cells if cell.kind == kind), key=lambda cell: cell.multiple)
-        console.print(f"slowest {kind}: {' '.join(_line(worst))}", highlight=False)
+    headings, *lines = summary(cells)
+    worst = Table(*headings, title="the lowest recall and the longest time of any k, in unfiltered searches")
+    for line in lines:
+        worst.add_row(*line)
+    console.print(worst)
 
 
 def _save(path: Path, results: dict[str, Any], cells: list[Cell]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    lines = [_HEADINGS, tuple("---" for _ in _HEADINGS), *map(_line, cells)]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    path.with_suffix(".md").write_text(f"# Filters on {results['set']} ({results['kind']})\n\n{table}\n", "utf-8")
+    parts = (
+        f"# Filters on {results['set']} ({results['kind']})",
+        _table(summary(cells)),
+        _table([_HEADINGS, *map(_line, cells)]),
+    )
+    path.with_suffix(".md").write_text("\n\n".join(parts) + "\n", "utf-8")
+
+
+def summary(cells: list[Cell]) -> list[tuple[str, ...]]:
+    """The lowest recall and the highest multiple of any k, by share and kind of filter, under headings."""
+    lines: list[tuple[str, ...]] = [("allowed", *KINDS)]
+    for share in dict.fromkeys(cell.share for cell in cells):
+        line = [f"{share:.2%}"]
+        for kind in KINDS:
+            group = [cell for cell in cells if (cell.share, cell.kind) == (share, kind)]
+            recall, multiple = min(cell.recall for cell in group), max(cell.multiple for cell in group)
+            line.append(f"{recall:.3f}, {multiple:.1f} x")
+        lines.append(tuple(line))
+    return lines
+
+
+def _table(lines: list[tuple[str, ...]]) -> str:
+    ruled = [lines[0], tuple("---" for _ in lines[0]), *lines[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in ruled)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.filters", description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="passages", help="a set made here, or a folder")
     parser.add_argument("--rows", type=command_line.count_of, help="only the first ones")
-    parser.add_argument("--queries", type=int, default=20)
+    parser.add_argument("--queries", type=int, default=48)
     parser.add_argument("--kind", default="graph", help="graph, ivf, flat or auto")
     parser.add_argument("--recall", type=float, help="the recall to ask for (the default of searches)")
     parser.add_argument("--check", action="store_true", help="fail where a cell does not keep what is promised")

@@ -275,3 +275,19 @@ def test_a_segment_of_no_rows_is_harmless() -> None:
     walk.begin_merge()
     walk.end_merge()
     walk.check()
+
+
+def test_the_mask_of_the_living_is_made_once_for_all_searches_and_never_written() -> None:
+    walk = Walk(2, Metric.COSINE)
+    walk.collection.apply([walk.twin.change(30, 0)])
+    walk.begin_seal()
+    walk.end_seal()
+    walk.collection.apply([walk.twin.change(0, 3)])
+    view = walk.collection.view
+    (once, count), (again, _) = (allowed_rows(view, None, walk.twin.texts).segments[0] for _ in range(2))
+    assert once is again and once is not None and not once.flags.writeable
+    assert int(once.sum()) == count == 27
+    walk.collection.apply([walk.twin.change(2, 0)])
+    assert allowed_rows(walk.collection.view, None, walk.twin.texts).segments[0][0] is once
+    walk.collection.apply([walk.twin.change(0, 2)])
+    assert allowed_rows(view, None, walk.twin.texts).segments[0][0] is once

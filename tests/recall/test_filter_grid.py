@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.filter_grid import KINDS, NEIGHBOURS, SHARES, Cell, grid, masks_of
-from bench.filters import LEAST_RECALL, complaints
+from bench.filters import LEAST_RECALL, complaints, summary
 from bench.peers import synthetic
 from quiredb.indexes import VectorIndex
 
@@ -49,3 +49,12 @@ def test_what_is_not_kept_is_said() -> None:
     ]
     assert [len(complaints([cell])) for cell in broken] == [1, 1, 1]
     assert complaints([Cell(0.5, "far", 10, 1.0, 1.0, 1e-4, 30.0, {})]) == []
+
+
+def test_the_summary_shows_the_worst_of_all_k() -> None:
+    cells = [
+        Cell(0.1, kind, k, 1 - k / 1000, 1.0, 1e-4, multiple, {})
+        for kind in KINDS
+        for k, multiple in ((1, 2.0), (10, 1.0), (100, 0.5))
+    ]
+    assert summary(cells) == [("allowed", *KINDS), ("10.00%", *["0.900, 2.0 x"] * len(KINDS))]

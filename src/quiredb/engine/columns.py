@@ -20,6 +20,8 @@ from quiredb.engine.strings import StringDictionary
 
 Mask: TypeAlias = NDArray[np.bool_]
 _MISSING = -1
+_COMPARED = 8
+"""Codes up to which comparing a column with each is quicker than looking up every row in a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class TextColumn:
                 return self._equal(_text(operand))
             case Operator.IN:
                 assert isinstance(operand, tuple)
-                return np.isin(self.codes, list(self.dictionary.codes_of(map(_text, operand)).values()))
+                return self._any_of(list(self.dictionary.codes_of(map(_text, operand)).values()))
             case Operator.CONTAINS_ANY | Operator.CONTAINS_ALL:
                 return self._among(_strings_test(self.dictionary, condition))
             case Operator.CONTAINS:
@@ -130,7 +132,17 @@ class TextColumn:
         return self.codes == code if code >= 0 else np.zeros(len(self.codes), np.bool_)
 
     def _among(self, wanted: Mask) -> Mask:
-        mask: Mask = np.append(wanted, np.False_)[self.codes]
+        mask: Mask = np.append(wanted, np.False_).take(self.codes)
+        return mask
+
+    def _any_of(self, codes: list[int]) -> Mask:
+        if len(codes) > _COMPARED:
+            wanted = np.zeros(len(self.dictionary), np.bool_)
+            wanted[codes] = True
+            return self._among(wanted)
+        mask = np.zeros(len(self.codes), np.bool_)
+        for code in codes:
+            mask |= self.codes == code
         return mask
 
 

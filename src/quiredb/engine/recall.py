@@ -36,7 +36,7 @@ def sample_queries(view: View, count: int) -> NDArray[np.float32]:
     """`count` queries that resemble the view's living rows (float32[count, d]); the same view gives the same ones."""
     random = np.random.default_rng(view.position)
     fresh = view.fresh
-    parts = [(part.segment.vectors, np.flatnonzero(part.alive())) for part in view.segments]
+    parts = [(part.segment.vectors, np.flatnonzero(part.alive)) for part in view.segments]
     parts.append((fresh.vectors, np.arange(len(fresh)) if fresh.dead is None else np.flatnonzero(~fresh.dead)))
     starts = np.cumsum([0, *(len(places) for _, places in parts)])
     total = int(starts[-1])

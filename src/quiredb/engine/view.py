@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +21,23 @@ from quiredb.engine.fresh import FreshRows
 from quiredb.engine.segment import Segment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentPart:
-    """A segment and which of its places had died at the view's position (None: none)."""
+    """A segment and which of its places had died at the view's position (None: none).
+
+    Views share it until another of its rows dies, and with it the mask of those alive.
+    """
 
     segment: Segment
     dead: Mask | None
     dead_count: int
 
+    @cached_property
     def alive(self) -> Mask:
-        """The places alive: bool[n]."""
-        return np.ones(len(self.segment), np.bool_) if self.dead is None else ~self.dead
+        """The places alive: bool[n], not to be written."""
+        alive = np.ones(len(self.segment), np.bool_) if self.dead is None else ~self.dead
+        alive.flags.writeable = False
+        return alive
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -67,7 +74,7 @@ def allowed_rows(view: View, filter_: Filter | None, texts: Texts) -> Allowed:
     if filter_ is None:
         return Allowed(
             tuple(
-                (None if part.dead is None else part.alive(), len(part.segment) - part.dead_count)
+                (None if part.dead is None else part.alive, len(part.segment) - part.dead_count)
                 for part in view.segments
             ),
             _living_fresh(view.fresh),
@@ -78,7 +85,7 @@ def allowed_rows(view: View, filter_: Filter | None, texts: Texts) -> Allowed:
     for part in view.segments:
         segment = part.segment
         target = FilterTarget(segment.block, segment.rows, segment.document_keys, documents, texts)
-        mask = matching_rows(filter_, target, part.alive())
+        mask = matching_rows(filter_, target, part.alive)
         segments.append((mask, int(np.count_nonzero(mask))))
     mask = _matching_fresh(view.fresh, filter_, documents, texts)
     return Allowed(tuple(segments), (mask, int(np.count_nonzero(mask))))
@@ -131,7 +138,7 @@ def rows_of(view: View, allowed: Allowed) -> NDArray[np.int64]:
 
 def merged_contents(parts: Sequence[SegmentPart]) -> SegmentContents:
     """The living rows of several segments as the contents of one."""
-    places = [np.flatnonzero(part.alive()) for part in parts]
+    places = [np.flatnonzero(part.alive) for part in parts]
     segments = [part.segment for part in parts]
     ids = [segment.ids[place] for segment, some in zip(segments, places, strict=True) for place in some.tolist()]
     order = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)

@@ -33,6 +33,8 @@ def pairs(values: tuple[Any, ...]) -> Iterator[list[Any]]:
     yield from ([value] for value in values)
     yield from (list(pair) for pair in pairwise(values))
     yield from ([first, last] for first, last in zip(values, reversed(values), strict=True))
+    yield list(values[1::2])
+    yield list(values)
 
 
 OPERANDS: dict[Operator, list[Any]] = {
