@@ -35,7 +35,7 @@ ROTATION_SEED = 0
 """The rotation of all records."""
 RERANKED = 2
 """Rows beyond k (where more: an eighth of k) that are ranked exactly: 8-bit scores rarely err by more places."""
-OPEN = 2048
+OPEN = 4096
 """Rows beyond k that a scan by signs may rank exactly: those whose 8-bit scores leave it open where they stand."""
 MASKED_EXPANSIONS = 4096
 """The most rows a masked walk expands; beyond it an exact scan of the matches is the better plan."""

@@ -45,9 +45,9 @@ from quiredb.indexes.kernels.walk import CodedQuery, code_score, estimate_fresh
 
 CAUTION = 3.0
 """Standard deviations an estimate may be too large by: one row in seven hundred is worse."""
-DOUBT = 5.0
-"""Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance: two or three
-are its own, and in a crowd the k-th is there because its error is as large the other way."""
+DOUBT = 6.5
+"""Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance: three are
+its own, and in a crowd the k-th is where it is because its error is as large the other way."""
 ROUNDED = 0.289
 """The standard deviation of a number that is rounded to whole steps."""
 PLACES = 64
