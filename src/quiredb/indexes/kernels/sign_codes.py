@@ -33,8 +33,8 @@ from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
 
 FACTORS = 16
 """Bytes of factors behind the bits of a record."""
-OPTIMISM = 0.2
-"""How many |z| / 2 an estimate is shifted in favour of the row: a third of its standard deviation."""
+OPTIMISM = 0.15
+"""How many |z| / 2 an estimate is shifted in favour of the row: a quarter of its standard deviation."""
 SMALLEST_STEP = 1e-30
 """Below it a query is coded as zero."""
 _LINE = 64

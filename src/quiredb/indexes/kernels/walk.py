@@ -163,7 +163,8 @@ def open_row(table: Any, scratch: Any, row: Any, found: Any) -> Any:
 def fetch(table: Any, row: int) -> None:
     """Prefetch the code and the neighbours of a row."""
     prefetch(table.codes + row * table.code_stride, table.code_stride // _LINE)
-    prefetch(table.neighbours + row * table.degree * 4, (table.degree * 4 + _LINE - 1) // _LINE)
+    at = table.neighbours + row * table.degree * 4
+    prefetch(at, ((at & (_LINE - 1)) + table.degree * 4 + _LINE - 1) // _LINE)
 
 
 @helper
