@@ -18,7 +18,7 @@ from quiredb.indexes.kernels.flat_scan import flat_search
 from quiredb.indexes.kernels.quantize import add_rows, encode_rows, row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.simd import BLOCK
-from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
+from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed, unanswered
 
 SCAN_FLOATS_UP_TO = 128
 """Rows up to which reading the floats at once is faster than two passes."""
@@ -78,6 +78,10 @@ class FlatIndex:
             "centre": self.centre,
         }
 
+    def typical(self) -> tuple[float, float]:
+        """What the coding errors and the lengths of coded rows typically are."""
+        return _typical(self.errors), _typical(self.radii)
+
     def search(
         self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
     ) -> tuple[Rows, Distances]:
@@ -93,8 +97,7 @@ class FlatIndex:
     ) -> tuple[Rows, Distances]:
         """The exact `k` nearest allowed rows of each query; queries share each pass over the codes."""
         queries = as_queries(queries, self.dimension)
-        rows = np.full((queries.shape[0], max(0, k)), -1, np.int64)
-        distances = np.full(rows.shape, np.inf)
+        rows, distances = unanswered(queries, k)
         if rows.size == 0 or self.count == 0:
             return rows, distances
         found_rows, found_distances = self._scan(queries, k, mask)
@@ -167,6 +170,13 @@ def _centre(vectors: Vectors, metric: MetricName) -> NDArray[np.float32]:
     for part in parts:
         added += add_rows(vectors[part], METRIC_CODES[metric], norms[part], limit, total)
     return (total / max(1, added)).astype(np.float32)
+
+
+def _typical(lengths: NDArray[np.float32]) -> float:
+    """The mean of those that are finite, judged by some thousand of them."""
+    some = lengths[:: max(1, lengths.shape[0] // 4096)]
+    finite = some[np.isfinite(some)]
+    return float(finite.mean(dtype=np.float64)) if finite.size else 0.0
 
 
 def _check_vectors(vectors: Vectors, metric: MetricName) -> None:

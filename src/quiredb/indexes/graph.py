@@ -27,7 +27,7 @@ from quiredb.indexes.kernels.rotation import rotation_signs
 from quiredb.indexes.kernels.sign_codes import record_stride
 from quiredb.indexes.kernels.sign_scan import sign_scan
 from quiredb.indexes.kernels.walk import SEEDS
-from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
+from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed, unanswered
 
 EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 DEFAULT_EFFORT = 128
@@ -125,8 +125,7 @@ class GraphIndex:
             graph_search, flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours,
             self.entries, METRIC_CODES[flat.metric], longest,
         )  # fmt: skip
-        typical = (_typical(flat.errors), _typical(flat.radii))
-        fixed = {"count": flat.count, "row_shape": (flat.dimension,), "typical": typical, "bound": bound}
+        fixed = {"count": flat.count, "row_shape": (flat.dimension,), "typical": flat.typical(), "bound": bound}
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
 
@@ -181,11 +180,8 @@ class GraphIndex:
     ) -> tuple[Rows, Distances]:
         """`search` for each query."""
         queries = as_queries(queries, self.dimension)
-        rows = np.empty((queries.shape[0], max(0, k)), np.int64)
-        distances = np.empty(rows.shape, np.float64)
+        rows, distances = unanswered(queries, k)
         if rows.size == 0 or self.count == 0:
-            rows.fill(-1)
-            distances.fill(np.inf)
             return rows, distances
         self._walk(queries, k, effort, mask, np.zeros(4, np.int64), rows, distances)
         return rows, distances
@@ -198,9 +194,8 @@ class GraphIndex:
         """
         ensure_compiled()
         flat = self.flat
-        shape = (queries.shape[0], max(0, k))
-        rows, distances = np.empty(shape, np.int64), np.empty(shape, np.float64)
-        if k < 1 or self.count == 0:
+        rows, distances = unanswered(queries, k)
+        if rows.size == 0 or self.count == 0:
             return rows, distances
         sign_scan(
             flat.vectors, flat.codes, flat.centre, self.rotation, self.records, self.neighbours,
@@ -259,10 +254,3 @@ def open_graph(flat: FlatIndex, arrays: Arrays) -> GraphIndex:
     records = persisted(arrays, "records", np.uint8, (flat.count, record_stride(flat.dimension)))
     rotation = rotation_signs(flat.dimension, ROTATION_SEED)
     return GraphIndex(flat, records, neighbours, entries, rotation, Scratch(flat.count, neighbours.shape[1]))
-
-
-def _typical(lengths: NDArray[np.float32]) -> float:
-    """The mean of those that are finite, judged by some thousand of them."""
-    some = lengths[:: max(1, lengths.shape[0] // 4096)]
-    finite = some[np.isfinite(some)]
-    return float(finite.mean(dtype=np.float64)) if finite.size else 0.0

@@ -187,11 +187,12 @@ def _propose(
     out: NDArray[np.int32],
 ) -> None:
     flat = plan.flat
-    scratch = scratches.take(walk_budget(plan.pool))
+    budget = walk_budget(plan.pool)
+    scratch = scratches.take(budget)
     propose_neighbours(
         nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records, flat.codes,
-        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, plan.limit, plan.alpha, *scratch,
-        out,
+        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, budget, plan.limit, plan.alpha,
+        *scratch, out,
     )  # fmt: skip
     scratches.give_back(scratch)
 

@@ -20,7 +20,7 @@ from quiredb.indexes.kernels.ivf_search import ivf_search
 from quiredb.indexes.kernels.quantize import encode_rows
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.rotation import rotated_dimension, rotation_signs
-from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed
+from quiredb.indexes.shapes import aligned_empty, as_mask, as_queries, as_query, persisted, trimmed, unanswered
 
 EFFORTS = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 DEFAULT_EFFORT = 64
@@ -132,11 +132,8 @@ class IvfIndex:
 
     def _found(self, queries: Vectors, k: int, effort: int | None, mask: Mask | None) -> tuple[Rows, Distances]:
         ensure_compiled()
-        rows = np.empty((queries.shape[0], max(0, k)), np.int64)
-        distances = np.empty(rows.shape, np.float64)
+        rows, distances = unanswered(queries, k)
         if rows.size == 0 or self.count == 0:
-            rows.fill(-1)
-            distances.fill(np.inf)
             return rows, distances
         allowed = _NO_MASK if mask is None else as_mask(mask, self.count)
         probes = effort or DEFAULT_EFFORT
@@ -188,13 +185,6 @@ def assemble(flat: FlatIndex, lists: Lists) -> IvfIndex:
     signs = rotation_signs(flat.dimension, int(lists.seed[0]))
     searched = (
         flat.vectors, flat.codes, flat.factors, flat.centre, METRIC_CODES[flat.metric], codes, factors, *narrow, signs,
-        lists.starts, lists.codes, lists.factors, lists.rows, _typical(flat.errors), _typical(flat.radii),
+        lists.starts, lists.codes, lists.factors, lists.rows, *flat.typical(),
     )  # fmt: skip
     return IvfIndex(flat, lists, codes, factors, *narrow, signs, searched)
-
-
-def _typical(lengths: NDArray[np.float32]) -> float:
-    """The mean of those that are finite, judged by some thousand of them."""
-    some = lengths[:: max(1, lengths.shape[0] // 4096)]
-    finite = some[np.isfinite(some)]
-    return float(finite.mean(dtype=np.float64)) if finite.size else 0.0

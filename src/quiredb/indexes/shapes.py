@@ -84,6 +84,12 @@ def check_search(k: int, recall: float | None, effort: int | None) -> None:
         raise ValueError(f"effort must not be negative, not {effort}")
 
 
+def unanswered(queries: Vectors, k: int) -> tuple[Rows, Distances]:
+    """int64[b, k] of -1 and float64[b, k] of +inf: the answers to a batch in which nothing was found."""
+    rows: Rows = np.full((queries.shape[0], max(0, k)), -1, np.int64)
+    return rows, np.full(rows.shape, np.inf)
+
+
 def trimmed(rows: Rows, distances: Distances) -> tuple[Rows, Distances]:
     """The leading entries that hold a row: without the padding (-1, inf) at the end."""
     if rows.size == 0 or rows[-1] >= 0:

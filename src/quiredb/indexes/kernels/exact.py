@@ -16,6 +16,8 @@ from quiredb.indexes.kernels.registry import filled, float32, float64, given, he
 from quiredb.indexes.kernels.simd import prefetch
 
 COSINE, L2, DOT = 0, 1, 2
+FETCHED = 4
+"""Rows that are prefetched before they are ranked."""
 
 
 @helper
@@ -74,9 +76,11 @@ def rank_rows(query: Any, vectors: Any, metric: int, rows: Any, out_rows: Any, o
     lines = (stride + 63) >> 6
     norm = row_norm(query.ctypes.data, dimension)
     size = 0
+    for position in range(min(FETCHED, rows.shape[0])):
+        prefetch(start + np.int64(rows[position]) * stride, lines)
     for position in range(rows.shape[0]):
-        if position + 1 < rows.shape[0]:
-            prefetch(start + np.int64(rows[position + 1]) * stride, lines)
+        if position + FETCHED < rows.shape[0]:
+            prefetch(start + np.int64(rows[position + FETCHED]) * stride, lines)
         row = np.int64(rows[position])
         distance = row_distance(wide.ctypes.data, start + row * stride, dimension, metric, norm)
         size = insert_ranked(out, out_rows, size, out.shape[0], distance, row)

@@ -12,7 +12,7 @@ import numpy as np
 
 from quiredb.indexes.kernels.exact import L2
 from quiredb.indexes.kernels.frontier import row_of, score_of
-from quiredb.indexes.kernels.graph_search import code_query, make_scratch, make_table
+from quiredb.indexes.kernels.graph_search import code_query, make_scratch, make_table, walking_room
 from quiredb.indexes.kernels.prune import as_signed, coded_distance, prune
 from quiredb.indexes.kernels.quantize import normaliser
 from quiredb.indexes.kernels.registry import (
@@ -27,7 +27,7 @@ from quiredb.indexes.kernels.registry import (
     uint64,
     void,
 )
-from quiredb.indexes.kernels.walk import walk, walk_budget
+from quiredb.indexes.kernels.walk import walk
 
 TIES = 4
 """Copies of one vector among a node's candidates; more would crowd out the different ones."""
@@ -58,6 +58,7 @@ def _as_coded(vectors: Any, row: int, metric: int, out: Any) -> None:
     given(int32),
     int64,
     int64,
+    int64,
     float32,
     filled(uint64),
     filled(int64),
@@ -78,6 +79,7 @@ def propose_neighbours(
     neighbours: Any,
     entries: Any,
     width: int,
+    budget: int,
     limit: int,
     alpha: Any,
     seen: Any,
@@ -96,9 +98,8 @@ def propose_neighbours(
     kept_codes = np.empty((limit, codes.shape[1]), np.int8)
     scales, squares = factors[:, 1], factors[:, 0]
     begun = entries[: min(entries.shape[0], inserted)]
-    scratch = make_scratch(seen, heap, max(2 * neighbours.shape[1], begun.shape[0]) + 4)
+    scratch = make_scratch(seen, heap, walking_room(neighbours.shape[1], begun.shape[0]))
     table = make_table(records, codes, neighbours)
-    budget = walk_budget(width)
     for position in range(nodes.shape[0]):
         node = nodes[position]
         _as_coded(vectors, node, metric, query)

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import COSINE, L2, row_distance, row_norm, widened
+from quiredb.indexes.kernels.exact import COSINE, L2, rank_rows, row_norm
 from quiredb.indexes.kernels.float_sums import squared_norm
 from quiredb.indexes.kernels.frontier import row_of
-from quiredb.indexes.kernels.ranking import insert_ranked
 from quiredb.indexes.kernels.registry import (
     filled,
     float32,
@@ -25,11 +24,14 @@ from quiredb.indexes.kernels.registry import (
 )
 from quiredb.indexes.kernels.rotation import rotate
 from quiredb.indexes.kernels.sign_codes import OPTIMISM, to_bytes
-from quiredb.indexes.kernels.simd import prefetch
-from quiredb.indexes.kernels.walk import BINS, CodedQuery, Scratch, Table, walk
+from quiredb.indexes.kernels.sign_dots import TOGETHER
+from quiredb.indexes.kernels.walk import BINS, EXPANDED_AT_ONCE, CodedQuery, Scratch, Table, walk
 
-AHEAD = 4
-"""Rows that are prefetched before they are ranked."""
+
+@helper
+def walking_room(degree: int, entries: int) -> int:
+    """How many rows a walk looks at together at most."""
+    return max(EXPANDED_AT_ONCE * degree, entries) + TOGETHER
 
 
 @helper
@@ -140,35 +142,14 @@ def graph_search(
     """
     size = rotation.shape[1]
     z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
-    scratch = make_scratch(seen, heap, max(2 * neighbours.shape[1], entries.shape[0]) + 4)
+    scratch = make_scratch(seen, heap, walking_room(neighbours.shape[1], entries.shape[0]))
     table = make_table(records, codes, neighbours)
-    best = np.empty(width + 1, np.int64)
+    best, nearest = np.empty(width + 1, np.int64), np.empty(reranked, np.int64)
     for position in range(queries.shape[0]):
         query, _ = code_query(queries[position], centre, metric, rotation, radius, np.float32(0.0), z, signed, code)
         kept = walk(table, query, entries, mask, width, least, ties, budget, probed, rare, scratch, best, work)
         kept = min(kept, reranked)
         work[3] += kept
-        _rank(queries[position], vectors, metric, best[:kept], out_rows[position], out_distances[position])
-
-
-@helper
-def _rank(query: Any, vectors: Any, metric: int, keys: Any, out_rows: Any, out: Any) -> None:
-    """The nearest of the rows of `keys` by float64 distance."""
-    k, found = out.shape[0], keys.shape[0]
-    dimension = query.shape[0]
-    start, wide = vectors.ctypes.data, widened(query)
-    stride = dimension * 4
-    lines = (stride + 63) >> 6
-    norm = row_norm(query.ctypes.data, dimension)
-    size = 0
-    for position in range(min(AHEAD, found)):
-        prefetch(start + row_of(keys[position]) * stride, lines)
-    for position in range(found):
-        if position + AHEAD < found:
-            prefetch(start + row_of(keys[position + AHEAD]) * stride, lines)
-        row = row_of(keys[position])
-        distance = row_distance(wide.ctypes.data, start + row * stride, dimension, metric, norm)
-        size = insert_ranked(out, out_rows, size, k, distance, row)
-    for position in range(size, k):
-        out[position] = np.inf
-        out_rows[position] = -1
+        for i in range(kept):
+            nearest[i] = row_of(best[i])
+        rank_rows(queries[position], vectors, metric, nearest[:kept], out_rows[position], out_distances[position])

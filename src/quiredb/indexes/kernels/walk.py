@@ -50,17 +50,9 @@ SLACK = 16
 """Rows beyond `width` that the limit leaves room for: estimates err."""
 BINS = 512
 """Steps of the histogram that the limit is read from."""
-LOOK_AHEAD = 6
-"""Nodes at the front of the frontier whose codes and neighbours are prefetched."""
 SETTLED = 32
 """Rows a walk expands on its way to the query, at most; those after them are around it."""
 _LINE = 64
-
-
-@helper
-def walk_budget(width: int) -> int:
-    """How many rows a walk without a mask may expand; it takes a few more than `width`."""
-    return 4 * width + 200
 
 
 class Table(NamedTuple):
@@ -76,7 +68,7 @@ class Table(NamedTuple):
 
 
 class CodedQuery(NamedTuple):
-    """A query as records and codes want it; see `sign_codes.encode_signed` and `quantize.encode_query`."""
+    """A query as records and codes want it; see `graph_search.code_query`."""
 
     signed: Any
     sign_step: Any
