@@ -13,7 +13,7 @@ from quiredb.domain.filters import Filter
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
-from quiredb.engine.searching import Nearest, RankedRow, Ranking, search_fresh
+from quiredb.engine.searching import Nearest, RankedRow, Ranking, ranked_rows, search_fresh
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
 
@@ -74,16 +74,6 @@ def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Ne
 
 def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[list[RankedRow]]:
     """The rows at places[b, k], all of them there; converted in one go."""
-    flat = places.ravel()
-    rows = [
-        RankedRow(*row)
-        for row in zip(
-            distances.ravel().tolist(),
-            segment.ids.several(flat),
-            segment.rows[flat].tolist(),
-            segment.document_keys[flat].tolist(),
-            strict=True,
-        )
-    ]
+    rows = ranked_rows(segment, places.ravel(), distances.ravel())
     width = places.shape[1]
     return [rows[number * width : (number + 1) * width] for number in range(len(places))]

@@ -75,10 +75,11 @@ def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Ne
     found = segment.index.nearest(
         nearest.query, nearest.k, allowed=count, mask=mask, recall=nearest.recall, exact=nearest.exact
     )
-    return _ranked(segment, found.rows, found.distances), found.plan
+    return ranked_rows(segment, found.rows, found.distances), found.plan
 
 
-def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:
+def ranked_rows(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:
+    """The rows at some places of a segment, in their order."""
     return [
         RankedRow(*row)
         for row in zip(
