@@ -93,4 +93,4 @@ lock:
 
 clean:
 	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src client tests bench examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src client tests bench examples reliability scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -80,7 +80,7 @@ def test_the_index_of_the_documents_lists_all_of_them() -> None:
 def test_the_documents_that_sources_name_exist() -> None:
     named = {
         name
-        for folder in ("src", "client/src", "examples", "bench", "scripts")
+        for folder in ("src", "client/src", "examples", "bench", "reliability", "scripts")
         for source in (REPOSITORY / folder).rglob("*.py")
         for name in re.findall(r"\bdocs/[\w./-]+\.(?:md|json)", source.read_text(encoding="utf-8"))
     }

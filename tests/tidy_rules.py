@@ -96,7 +96,7 @@ def no_leftovers(source: Source) -> Iterator[Finding]:
 
 def no_prints(source: Source) -> Iterator[Finding]:
     """Only the command line speaks to a terminal; the rest logs, answers or raises."""
-    if "cli" in source.path.parts or source.path.parts[0] in {"bench", "examples", "scripts"}:
+    if "cli" in source.path.parts or source.path.parts[0] in {"bench", "examples", "reliability", "scripts"}:
         return
     if source.path.parts[:2] == ("client", "scripts"):
         return
