@@ -18,7 +18,7 @@ RESULTS = ROOT / "reliability" / "results"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One run: `counts` by what was counted, `violations` with how to repeat each, `planted` bugs with what saw them."""
+    """One run: `counts` by what was counted, `violations` with how to repeat each, `planted` bugs with who saw it."""
 
     rig: str
     command: str
