@@ -7,7 +7,9 @@
     ├── Conflict                    the state does not allow it, whatever the request looks like
     ├── PreconditionFailed          the resource is at another version
     ├── TooLarge
-    ├── Unavailable                 try again later: closing, behind, overloaded
+    ├── Unavailable                 try again later: starting, closing
+    │   ├── Draining
+    │   ├── Overloaded
     │   └── ReplicaBehind
     ├── EmbeddingFailed             the embedding provider did not give vectors
     │   └── EmbedderNotConfigured
@@ -99,6 +101,18 @@ class Unavailable(QuireError):
 
     code = "unavailable"
     retryable = True
+
+
+class Draining(Unavailable):
+    """The server is ending and takes nothing new."""
+
+    code = "draining"
+
+
+class Overloaded(Unavailable):
+    """The request would need more memory or more of a queue than there is now; nothing was done."""
+
+    code = "overloaded"
 
 
 class ReplicaBehind(Unavailable):
