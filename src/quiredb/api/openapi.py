@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from quiredb.api.errors import kinds_with
 from quiredb.api.middleware.authentication import FREE_PATHS
 from quiredb.api.problems import PROBLEM_MEDIA_TYPE
+from quiredb.api.schemas.filters import FILTER, filter_schema
 from quiredb.api.schemas.problems import Problem
 
 TITLE = "Quire"
@@ -65,12 +66,14 @@ def described(app: FastAPI) -> dict[str, Any]:
     problem = TypeAdapter(Problem).json_schema(ref_template=_REFERENCE, mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    schemas[FILTER] = filter_schema()
     document["components"]["securitySchemes"] = {"bearer": _BEARER}
     document["security"] = [{}, {"bearer": []}]
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _add_security(path, operation)
             _add_headers(path, operation)
+            _require_values(operation)
     return document
 
 
@@ -88,6 +91,15 @@ def _add_headers(path: str, operation: dict[str, Any]) -> None:
         headers.setdefault("X-Request-Id", _REQUEST_ID)
         if path.startswith("/v1/libraries/{library}") and status.startswith("2"):
             headers.setdefault("X-Quire-Position", _POSITION)
+
+
+def _require_values(operation: dict[str, Any]) -> None:
+    """A header or query parameter is there or not; it has no null, though its Python type may say so."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        given = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+        if len(given) == 1:
+            parameter["schema"] = {**{name: value for name, value in schema.items() if name != "anyOf"}, **given[0]}
 
 
 def as_text(document: dict[str, Any]) -> str:

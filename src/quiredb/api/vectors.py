@@ -19,15 +19,23 @@ _WIRE_TYPES: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "f16": np.dtype
 _NUMBERS = {int, float}
 _LENIENT_BASE64 = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64"))
 
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_LARGEST = float(np.finfo(np.float32).max)
+
 VECTOR_SCHEMA: dict[str, Any] = {
     "title": "Vector",
     "description": "Numbers, or base64 of little-endian float32 (`f32`) or float16 (`f16`) components.",
     "oneOf": [
-        {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": DIMENSION_MAX},
+        {
+            "type": "array",
+            "items": {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
+            "minItems": 1,
+            "maxItems": DIMENSION_MAX,
+        },
         {
             "type": "object",
             "properties": {
-                "b64": {"type": "string", "contentEncoding": "base64"},
+                "b64": {"type": "string", "contentEncoding": "base64", "pattern": _BASE64},
                 "dtype": {"type": "string", "enum": list(_WIRE_TYPES)},
             },
             "required": ["b64", "dtype"],

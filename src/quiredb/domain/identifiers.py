@@ -7,12 +7,13 @@ import time
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.limits import ID_CHARACTERS_MAX
 
-_ALLOWED = re.compile(rf"[A-Za-z0-9._\-:~]{{1,{ID_CHARACTERS_MAX}}}\Z")
+IDENTIFIER_PATTERN = rf"^(?![.]{{1,2}}$)[A-Za-z0-9._:~-]{{1,{ID_CHARACTERS_MAX}}}$"
+_ALLOWED = re.compile(IDENTIFIER_PATTERN.replace("$", r"\Z"))
 
 
 def is_identifier(value: str) -> bool:
     """Whether `value` may name a resource. `.` and `..` may not: URLs treat them as steps in a path."""
-    return _ALLOWED.match(value) is not None and value not in {".", ".."}
+    return _ALLOWED.match(value) is not None
 
 
 def check_identifier(value: str, pointer: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from quiredb.domain.errors import ValidationFailed, Violation
-from quiredb.domain.identifiers import is_identifier
+from quiredb.domain.identifiers import IDENTIFIER_PATTERN, is_identifier
 from quiredb.domain.limits import ID_CHARACTERS_MAX
 from quiredb.domain.times import parse_instant
 
@@ -28,6 +28,16 @@ class RequestModel(BaseModel):
 def located_error(suffix: str, code: str, detail: str) -> PydanticCustomError:
     """A complaint about a place deeper than the field that Pydantic validates: `suffix` is the rest of the pointer."""
     return PydanticCustomError(code, "{detail}", {"detail": detail, "suffix": suffix})
+
+
+def one_of(*members: str) -> dict[str, Any]:
+    """What a JSON schema says of an object that has exactly one of these members; null is as good as absent."""
+    return {"oneOf": [{"required": [member], "properties": {member: {"not": {"type": "null"}}}} for member in members]}
+
+
+def patch_schema(example: dict[str, Any], **members: dict[str, Any]) -> dict[str, Any]:
+    """What a JSON schema says of a merge patch that may have these members."""
+    return {"properties": members, "additionalProperties": False, "examples": [example]}
 
 
 def validate(model: type[Model], data: object, pointer: str = "") -> Model:
@@ -81,7 +91,7 @@ def _parse_instant(value: object) -> datetime:
 Identifier: TypeAlias = Annotated[
     str,
     BeforeValidator(_check_identifier),
-    Field(description="Letters, digits and . _ - : ~", json_schema_extra={"maxLength": ID_CHARACTERS_MAX}),
+    Field(description="Letters, digits and . _ - : ~", json_schema_extra={"pattern": IDENTIFIER_PATTERN}),
 ]
 Instant: TypeAlias = Annotated[
     datetime, BeforeValidator(_parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})

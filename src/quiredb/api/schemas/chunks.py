@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, RootModel, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from quiredb.api.schemas.base import Identifier, InstantAnswer, RequestModel
+from quiredb.api.schemas.base import Identifier, InstantAnswer, RequestModel, one_of, patch_schema
 from quiredb.api.schemas.metadata import Bounded, ChunkMetadataAnswer, ChunkMetadataBody, chunk_metadata_answer
 from quiredb.api.vectors import Vector, VectorAnswer, encode_vector
 from quiredb.domain.chunk import Chunk
@@ -63,7 +63,15 @@ class ChunkPatch(RootModel[dict[str, Any]]):
     A new text without an embedding is embedded by the library's embedder; null removes.
     """
 
-    model_config = {"json_schema_extra": {"examples": [{"metadata": {"page": 2, "section": None}}]}}
+    model_config = {
+        "json_schema_extra": patch_schema(
+            {"metadata": {"page": 2, "section": None}},
+            text={"type": ["string", "null"]},
+            embedding={"type": ["array", "object", "null"]},
+            position={"type": ["integer", "null"], "minimum": 0, "maximum": CHUNK_POSITION_MAX},
+            metadata={"type": ["object", "null"]},
+        )
+    }
 
 
 class PutOperation(ChunkBody):
@@ -83,6 +91,8 @@ class DeleteOperation(RequestModel):
 
 class BatchOperation(RequestModel):
     """Exactly one of `put` and `delete`."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("put", "delete"))
 
     put: PutOperation | None = None
     delete: DeleteOperation | None = None

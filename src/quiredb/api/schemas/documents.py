@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, RootModel
 from typing_extensions import TypedDict
 
-from quiredb.api.schemas.base import Identifier, InstantAnswer, RequestModel
+from quiredb.api.schemas.base import Identifier, InstantAnswer, RequestModel, patch_schema
 from quiredb.api.schemas.chunks import CHUNK_EXAMPLE, ChunkBody
 from quiredb.api.schemas.metadata import (
     Bounded,
@@ -45,7 +45,11 @@ class DocumentBody(RequestModel):
 class DocumentPatch(RootModel[dict[str, Any]]):
     """A merge patch (RFC 7396) on `metadata`; null removes."""
 
-    model_config = {"json_schema_extra": {"examples": [{"metadata": {"author": "B. Writer", "source": None}}]}}
+    model_config = {
+        "json_schema_extra": patch_schema(
+            {"metadata": {"author": "B. Writer", "source": None}}, metadata={"type": ["object", "null"]}
+        )
+    }
 
 
 class PatchedDocument(RequestModel):

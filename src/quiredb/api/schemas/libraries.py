@@ -7,7 +7,7 @@ from pydantic import Field, PlainValidator, RootModel, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from quiredb.api.schemas.base import Identifier, InstantAnswer, RequestModel
+from quiredb.api.schemas.base import Identifier, InstantAnswer, RequestModel, patch_schema
 from quiredb.api.schemas.metadata import (
     Bounded,
     LibraryMetadataAnswer,
@@ -113,7 +113,16 @@ class LibraryBody(RequestModel):
 class LibraryPatch(RootModel[dict[str, Any]]):
     """A merge patch (RFC 7396) on `metadata`, `index` and `embedder`; null removes."""
 
-    model_config = {"json_schema_extra": {"examples": [{"metadata": {"title": "Handbooks 2026", "tags": None}}]}}
+    model_config = {
+        "json_schema_extra": patch_schema(
+            {"metadata": {"title": "Handbooks 2026", "tags": None}},
+            dimension={"type": "integer"},
+            metric={"type": "string", "enum": list(Metric)},
+            metadata={"type": ["object", "null"]},
+            index={"type": ["object", "null"]},
+            embedder={"type": ["object", "null"]},
+        )
+    }
 
 
 class PatchedLibrary(RequestModel):

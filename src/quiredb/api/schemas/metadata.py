@@ -25,6 +25,7 @@ from quiredb.domain.times import format_instant
 _ATTRIBUTE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "maxProperties": ATTRIBUTES_MAX,
+    "propertyNames": {"minLength": 1, "maxLength": ATTRIBUTE_NAME_CHARACTERS_MAX},
     "description": "Your own fields. A string in RFC 3339 form is a date-time to filters.",
     "additionalProperties": {
         "oneOf": [

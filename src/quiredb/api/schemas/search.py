@@ -3,13 +3,14 @@
 from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias, cast
 
 import orjson
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from quiredb.api.schemas.base import RequestModel
+from quiredb.api.schemas.base import RequestModel, one_of
 from quiredb.api.schemas.chunks import ChunkText
 from quiredb.api.schemas.documents import DocumentAnswer, document_answer
+from quiredb.api.schemas.filters import FILTER
 from quiredb.api.schemas.metadata import ChunkMetadataAnswer
 from quiredb.api.vectors import Vector, VectorAnswer, encode_vector
 from quiredb.domain.filter_parsing import parse_filter
@@ -50,7 +51,7 @@ def _parse_include(value: object) -> frozenset[Include]:
 FilterField: TypeAlias = Annotated[
     dict[str, Any],
     PlainValidator(_any_object),
-    WithJsonSchema({"type": "object", "description": "See docs/filters.md", "examples": [FILTER_EXAMPLE]}),
+    WithJsonSchema({"allOf": [{"$ref": f"#/components/schemas/{FILTER}"}], "examples": [FILTER_EXAMPLE]}),
 ]
 IncludeField: TypeAlias = Annotated[
     frozenset[Include],
@@ -72,6 +73,8 @@ Neighbours: TypeAlias = Annotated[int, Field(ge=1, le=SEARCH_K_MAX)]
 
 class SearchBody(RequestModel):
     """The k chunks nearest to a vector or text among those that match the filter."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("vector", "text"))
 
     vector: Vector | None = None
     text: ChunkText | None = None

@@ -1,0 +1,187 @@
+"""Requests made from the OpenAPI document, valid and invalid ones: `python -m reliability.api --count 10000`.
+
+Schemathesis makes the cases; a real server answers them. Each answer must have a status, headers and a body that the
+document describes, and none may be a 5xx. Half of the cases name resources that exist, so that they get past 404.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
+from quiredb_client import Client
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from bench.server import Server
+from quiredb.domain.limits import DIMENSION_MAX
+from reliability.records import Record
+
+LIBRARY, DOCUMENT, CHUNK = "standing", "document", "chunk"
+DIMENSION = 4
+VECTORS = [[float((number * place) % 7 + 1) for place in range(1, DIMENSION + 1)] for number in range(40)]
+KNOWN = {"library": LIBRARY, "document": DOCUMENT, "chunk": CHUNK}
+PRECONDITIONS = ("If-Match", "If-None-Match", "X-Quire-Min-Position")
+AWAITS, AWAITED_MILLISECONDS = "X-Quire-Min-Position", "X-Quire-Max-Wait-Ms"
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+SECONDS_A_CASE_MAX = 10
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _as_lines(_: Any, value: Any) -> bytes:
+    """One JSON value a line; a list is its items."""
+    lines = value if isinstance(value, list) else [value]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+class Examiner:
+    """Sends cases to one server and counts what came back."""
+
+    def __init__(self, url: str, document: dict[str, Any]) -> None:
+        self.operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
+        self.statuses: Counter[str] = Counter()
+        self.violations: dict[str, str] = {}
+        self._url = url
+        self._session = requests.Session()
+        self._mode = schemathesis.GenerationMode.POSITIVE
+
+    def examine(self, examples: int, seed: int) -> None:
+        """`examples` valid and as many invalid cases of each operation."""
+        for operation in self.operations:
+            for mode in schemathesis.GenerationMode:
+                self._mode = mode
+                self._furnish()
+                self._examine(operation, examples, seed)
+
+    def _furnish(self) -> None:
+        """Put back what earlier cases removed."""
+        with Client(self._url) as client:
+            if LIBRARY not in {library.id for library in client.libraries.list()}:
+                client.libraries.create(LIBRARY, dimension=DIMENSION)
+            client.library(LIBRARY).upsert_many(
+                {"id": f"{CHUNK}{number or ''}", "document_id": DOCUMENT, "text": "text", "embedding": vector}
+                for number, vector in enumerate(VECTORS)
+            )
+
+    def _examine(self, operation: Any, examples: int, seed: int) -> None:
+        strategy = operation.as_strategy(generation_mode=self._mode)
+
+        @hypothesis.seed(seed)
+        @hypothesis.settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @hypothesis.given(case=strategy, standing=st.sampled_from([True, True, True, False]))
+        def send(case: Any, standing: bool) -> None:
+            self._send(case, standing)
+
+        try:
+            send()
+        except hypothesis.errors.Unsatisfiable:
+            self.statuses["operations without such cases"] += 1
+
+    def _send(self, case: Any, standing: bool) -> None:
+        if standing and case.path_parameters:
+            case.path_parameters.update({name: KNOWN[name] for name in case.path_parameters.keys() & KNOWN.keys()})
+        if standing:
+            for name in PRECONDITIONS:
+                case.headers.pop(name, None)
+        awaits = AWAITS in case.headers
+        if awaits:
+            case.headers[AWAITED_MILLISECONDS] = "1"
+        operation = f"{case.method} {case.path}"
+        try:
+            response = case.call(base_url=self._url, session=self._session, timeout=SECONDS_A_CASE_MAX)
+        except requests.RequestException as error:
+            self._violate(operation, f"no answer: {error!r}", case)
+            return
+        self.statuses[f"{response.status_code // 100}xx"] += 1
+        if response.status_code >= 500 and not (awaits and response.status_code == 503):
+            self._violate(operation, f"status {response.status_code}", case)
+        # A path that names something standing is a valid one again, so only the untouched cases must be refused.
+        rejecting = [negative_data_rejection] if self._is_negative and not standing else []
+        try:
+            case.validate_response(response, checks=[*CHECKS, *rejecting])
+        except (Failure, FailureGroup) as failure:
+            self._violate(operation, str(failure).splitlines()[0], case)
+
+    @property
+    def _is_negative(self) -> bool:
+        return self._mode is schemathesis.GenerationMode.NEGATIVE
+
+    def _violate(self, operation: str, what: str, case: Any) -> None:
+        self.violations.setdefault(f"{operation}: {what}", case.as_curl_command())
+
+
+def narrowed(document: Any) -> Any:
+    """The document with vectors of the standing library's dimension, so that valid cases are also welcome ones."""
+    if isinstance(document, list):
+        return [narrowed(one) for one in document]
+    if not isinstance(document, dict):
+        return document
+    if document.get("type") == "array" and document.get("maxItems") == DIMENSION_MAX:
+        return {**document, "minItems": DIMENSION, "maxItems": DIMENSION}
+    return {name: narrowed(value) for name, value in document.items()}
+
+
+def prove(folder: Path, count: int, seed: int) -> Record:
+    """About `count` cases against a server of its own."""
+    started = time.monotonic()
+    with Server(folder / "data") as server:
+        document = requests.get(f"{server.url}/openapi.json", timeout=30).json()
+        examiner = Examiner(server.url, narrowed(document))
+        examples = max(1, count // (2 * len(examiner.operations)))
+        examiner.examine(examples, seed)
+    violations = [f"{what}; repeat: {curl}" for what, curl in examiner.violations.items()]
+    counts: Mapping[str, int] = {
+        "cases": sum(number for what, number in examiner.statuses.items() if what.endswith("xx")),
+        "operations": len(examiner.operations),
+        **dict(sorted(examiner.statuses.items())),
+    }
+    command = f"python -m reliability.api --count {count} --seed {seed}"
+    return Record("api", command, seed, time.monotonic() - started, counts, violations)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The command; 1 when there are violations."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save", action="store_true")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        record = prove(Path(folder), options.count, options.seed)
+    print(record)
+    if options.save:
+        record.save()
+    return 0 if record.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run())
