@@ -214,7 +214,7 @@ def test_recall_index_jobs_and_stats(client: Client, name: str) -> None:
     assert (stats.chunk_count, stats.document_count, stats.recall is not None) == (1_400, 30, True)
     assert stats.dead_chunk_count is not None
     assert 0 <= stats.dead_chunk_count <= 100
-    assert set(stats.memory_bytes) == {"hot", "cold", "fresh"}
+    assert set(stats.memory_bytes) == {"hot", "cold", "fresh", "found"}
     assert stats.extra == {}, "every number of the server has a name in the SDK"
     until(lambda: library.index.get().state == "ready")
 

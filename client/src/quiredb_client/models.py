@@ -166,8 +166,9 @@ class Stats:
     """Numbers about a library; sizes in bytes. What this version does not name is in `extra`.
 
     `dead_chunk_count` and `dead_bytes` wait to be given back. `memory_bytes` is what searches hold in memory (`hot`),
-    what may stay in files (`cold`), and what waits to be indexed (`fresh`). `audit` is what live searches found when
-    they were repeated exactly: `recall`, `low`, `high`, `queries`, `by_asked`, `audited_at`, `remeasured_at`.
+    what may stay in files (`cold`), what waits to be indexed (`fresh`) and what was found lately (`found`). `audit` is
+    what live searches found when they were repeated exactly: `recall`, `low`, `high`, `queries`, `by_asked`,
+    `audited_at`, `remeasured_at`.
     """
 
     document_count: int | None = None

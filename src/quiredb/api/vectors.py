@@ -61,14 +61,23 @@ def decode_vector(value: object) -> Embedding:
 
 def _from_numbers(values: list[Any]) -> Embedding:
     _check_length(len(values))
-    if not set(map(type, values)) <= _NUMBERS:
-        index = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
-        raise located_error(f"/{index}", "vector-component", "A component is a number.")
-    packed = array("f", values)
-    _check_finite(np.frombuffer(packed, dtype=np.float32))
+    try:
+        packed = array("f", values)
+    except TypeError:
+        raise _no_number(values) from None
+    components = np.frombuffer(packed, dtype=np.float32)
+    # What an array takes without being a number are true and false, and these become 1 and 0.
+    if np.count_nonzero((components == 0) | (components == 1)) and not set(map(type, values)) <= _NUMBERS:
+        raise _no_number(values)
+    _check_finite(components)
     if sys.byteorder == "big":
         packed.byteswap()
     return packed.tobytes()
+
+
+def _no_number(values: list[Any]) -> PydanticCustomError:
+    index = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
+    return located_error(f"/{index}", "vector-component", "A component is a number.")
 
 
 def _from_base64(value: dict[str, Any]) -> Embedding:
@@ -79,9 +88,12 @@ def _from_base64(value: dict[str, Any]) -> Embedding:
     if len(data) % dtype.itemsize:
         raise located_error("/b64", "vector-base64", f"Components of {dtype.itemsize} bytes do not fill the data.")
     _check_length(len(data) // dtype.itemsize)
-    components = np.frombuffer(data, dtype=dtype)
+    if dtype.itemsize == EMBEDDING_COMPONENT_BYTES:
+        _check_finite(np.frombuffer(data, dtype=dtype))
+        return data
+    components = np.frombuffer(data, dtype=dtype).astype("<f4")
     _check_finite(components)
-    return data if dtype.itemsize == EMBEDDING_COMPONENT_BYTES else components.astype("<f4").tobytes()
+    return components.tobytes()
 
 
 def _decode_base64(text: str) -> bytes:

@@ -40,27 +40,23 @@ class SearchRequest:
 
 
 class FoundChunk(NamedTuple):
-    """What a hit shows of its chunk, as it is stored; None for what was not asked for.
+    """What a hit shows of its chunk, as members of a JSON object: a search only hands them on.
 
-    `metadata` is the JSON object that metadata are stored and answered as: a search only hands it on.
+    `names`: `id`, `document_id`. `contents`: `position`, and `text` and `metadata` where they were asked for.
     """
 
-    row: int
-    id: str
-    document_id: str
-    position: int
-    text: str | None
-    metadata: bytes | None
-    embedding: Embedding | None
+    names: bytes
+    contents: bytes
 
 
 class Hit(NamedTuple):
-    """A chunk that was found. `document` only when it was asked for."""
+    """A chunk that was found. `embedding` and `document` only when they were asked for."""
 
     chunk: FoundChunk
-    document: Document | None
     score: float
     distance: float
+    embedding: Embedding | None = None
+    document: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)

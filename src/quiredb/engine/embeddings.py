@@ -20,9 +20,9 @@ def check_embedding(embedding: Embedding, dimension: int, metric: Metric, pointe
             f"The library holds vectors of {dimension} numbers; this one has {components}.",
         )
     vector = as_vector(embedding)
-    if not np.isfinite(vector).all():
+    if np.count_nonzero(np.isfinite(vector)) < components:
         raise ValidationFailed.at(pointer, "not-finite", "Every component of a vector is a finite float32 number.")
-    if metric is Metric.COSINE and not vector.any():
+    if metric is Metric.COSINE and not np.count_nonzero(vector):
         raise ValidationFailed.at(
             pointer, "zero-vector", "A zero vector has no direction, so cosine cannot compare it."
         )

@@ -59,7 +59,7 @@ def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> Librar
         live_bytes=max(disk - dead, 0),
         dead_bytes=dead,
         disk_bytes=disk,
-        memory_bytes=_memory(view),
+        memory_bytes=_memory(view) | {"found": library.store.found_bytes()},
         index=describe_index(library, housekeeping),
         recall=_last_recall(library),
         audit=library.auditor.report,

@@ -3,12 +3,13 @@
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quiredb.domain.chunk import Chunk
+from quiredb.domain.chunk import Chunk, Embedding
 from quiredb.domain.document import Document
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.filters import Filter, meaning_of
@@ -24,8 +25,6 @@ from quiredb.engine.searching import Nearest, Ranking, matching_in_id_order
 from quiredb.engine.view import View, allowed_rows
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
-
-_NOBODY: Mapping[int, Document] = {}
 
 
 class SearchService:
@@ -129,17 +128,12 @@ def _answers(
         )
         for include in {request.include for request in requests}
     }
-    documents = library.store.documents_by_key(
-        [row.document_key for request, ranking in asked if Include.DOCUMENT in request.include for row in ranking.rows],
-        view.position,
-    )
+    extras = _extras(library, view, asked)
     took = (time.perf_counter() - started) / len(requests)
     metric = view.library.metric
     return [
         SearchAnswer(
-            _hits(
-                ranking, chunks[request.include], documents if Include.DOCUMENT in request.include else _NOBODY, metric
-            ),
+            _hits(ranking, chunks[request.include], extras, request.include, metric),
             view.position,
             took,
             ranking.plan if request.explain else None,
@@ -148,13 +142,37 @@ def _answers(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What few searches ask for: embeddings by row, documents by key."""
+
+    embeddings: Mapping[int, Embedding]
+    documents: Mapping[int, Document]
+
+
+def _extras(library: OpenLibrary, view: View, asked: Sequence[tuple[SearchRequest, Ranking]]) -> _Extras:
+    rows = [row.row for request, ranking in asked if Include.EMBEDDING in request.include for row in ranking.rows]
+    keys = [
+        row.document_key for request, ranking in asked if Include.DOCUMENT in request.include for row in ranking.rows
+    ]
+    return _Extras(
+        library.store.found_vectors(rows) if rows else {},
+        library.store.documents_by_key(keys, view.position) if keys else {},
+    )
+
+
 def _hits(
-    ranking: Ranking, chunks: Mapping[int, FoundChunk], documents: Mapping[int, Document], metric: Metric
+    ranking: Ranking, chunks: Mapping[int, FoundChunk], extras: _Extras, include: frozenset[Include], metric: Metric
 ) -> tuple[Hit, ...]:
     scores = metric.scores([row.distance for row in ranking.rows])
+    pairs = zip(ranking.rows, scores, strict=True)
+    if Include.EMBEDDING not in include and Include.DOCUMENT not in include:
+        return tuple([Hit(chunks[row], score, distance) for (distance, _, row, _), score in pairs])
+    embeddings = extras.embeddings if Include.EMBEDDING in include else {}
+    documents = extras.documents if Include.DOCUMENT in include else {}
     return tuple(
         [
-            Hit(chunks[row], documents.get(document_key), score, distance)
-            for (distance, _, row, document_key), score in zip(ranking.rows, scores, strict=True)
+            Hit(chunks[row], score, distance, embeddings.get(row), documents.get(key))
+            for (distance, _, row, key), score in pairs
         ]
     )

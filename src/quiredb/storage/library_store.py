@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from quiredb.domain.changes import ChunkRow, DocumentRow
-from quiredb.domain.chunk import Chunk
+from quiredb.domain.chunk import Chunk, Embedding
 from quiredb.domain.commands import Command, CreateLibrary
 from quiredb.domain.document import Document
 from quiredb.domain.errors import QuireError, StorageFailed
@@ -16,6 +16,7 @@ from quiredb.storage.commands import Applied, apply_command
 from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import create_database, database_errors, open_database
 from quiredb.storage.files import make_folder
+from quiredb.storage.found import FoundChunks
 from quiredb.storage.housekeeping import Housekeeping
 from quiredb.storage.reader import LibraryReader
 from quiredb.storage.scans import LibraryScans
@@ -40,6 +41,7 @@ class LibraryStore:
         self._writer = writer
         self._readers = ReadConnections(path)
         self._reader = LibraryReader(self._readers)
+        self._found = FoundChunks(self._readers)
         self._scans = LibraryScans(self._readers)
         self._segments = Segments(folder, writer, self._readers)
         self._housekeeping = Housekeeping(path, writer)
@@ -128,8 +130,16 @@ class LibraryStore:
         return self._reader.chunks_by_row(rows, with_embedding)
 
     def found(self, rows: Sequence[int], include: frozenset[Include]) -> dict[int, FoundChunk]:
-        """What a search shows of these rows; purged rows are missing."""
-        return self._reader.found(rows, include)
+        """What a search shows of these rows; purged rows may be missing."""
+        return self._found.found(rows, include)
+
+    def found_vectors(self, rows: Sequence[int]) -> dict[int, Embedding]:
+        """The embeddings of these rows; purged rows are missing."""
+        return self._found.vectors(rows)
+
+    def found_bytes(self) -> int:
+        """Bytes of memory that keep what searches found, to show it again."""
+        return self._found.nbytes
 
     def documents_by_key(self, keys: Sequence[int], position: int) -> dict[int, Document]:
         """The documents that have these keys and exist at the position."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from quiredb.domain.chunk import Chunk
 from quiredb.domain.document import Document
-from quiredb.domain.search import FoundChunk, Include
 from quiredb.domain.times import from_microseconds
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.database import fetch, fetch_one
@@ -39,11 +38,6 @@ WHERE id > ?1 AND born <= ?2 AND (died IS NULL OR died > ?2) ORDER BY id LIMIT ?
 _CHUNKS_BY_ROW = """
 SELECT v.row, v.id, v.document_id, v.place, v.text, v.metadata, v.born, v.created_at, v.updated_at,
     CASE WHEN ?2 THEN v.vector END
-FROM carray(?1) AS wanted CROSS JOIN chunk_versions AS v ON v.row = wanted.value
-"""
-_FOUND = """
-SELECT v.row, v.id, v.document_id, v.place, CASE WHEN ?2 THEN v.text END, CASE WHEN ?3 THEN v.metadata END,
-    CASE WHEN ?4 THEN v.vector END
 FROM carray(?1) AS wanted CROSS JOIN chunk_versions AS v ON v.row = wanted.value
 """
 _DOCUMENTS_BY_KEY = """
@@ -137,18 +131,6 @@ class LibraryReader:
         with self._connections.borrow() as connection:
             found = fetch(connection, _CHUNKS_BY_ROW, (row_array(rows), with_embedding))
         return {row[0]: to_chunk(row[1:]) for row in found}
-
-    def found(self, rows: Sequence[int], include: frozenset[Include]) -> dict[int, FoundChunk]:
-        """What a search shows of the versions of chunks that have these rows; purged rows are missing.
-
-        Rows are read in their order in the file, so that each page is visited once.
-        """
-        if not len(rows):
-            return {}
-        wanted = (Include.TEXT in include, Include.METADATA in include, Include.EMBEDDING in include)
-        with self._connections.borrow() as connection:
-            found = fetch(connection, _FOUND, (row_array(sorted(rows)), *wanted))
-        return {row[0]: FoundChunk._make(row) for row in found}
 
     def documents_by_key(self, keys: Sequence[int], position: int) -> dict[int, Document]:
         """The documents that have these keys and exist at the position."""

@@ -67,6 +67,34 @@ def test_a_hit_carries_what_was_asked_for(client: httpx.Client, filled: str, vec
     assert hit.keys() == {"id", "document_id", "score", "distance", "position"}
 
 
+@pytest.mark.parametrize("path", ["search", "search/batch"])
+def test_an_answer_is_written_as_its_values_are(client: httpx.Client, filled: str, path: str) -> None:
+    texts = ['"quoted" \\ /', "line\nline\t\u0000", "ü€😀", "", "],[ }{"]
+    chunks = [
+        {"text": text, "embedding": [1] * DIMENSION, "metadata": {"name": text, "attributes": {"of": text}}}
+        for text in texts
+    ]
+    assert client.put(f"{filled}/documents/odd", json={"chunks": chunks}).status_code == 201
+    everything = ["text", "metadata", "embedding", "document"]
+    search = {"vector": [1] * DIMENSION, "k": 5, "exact": True, "include": everything, "explain": True}
+    nothing = {"vector": [1] * DIMENSION, "filter": {"page": 999}}
+    body = search if path == "search" else {"searches": [search, nothing, {**search, "include": []}, search]}
+    for _ in range(2):
+        response = client.post(f"{filled}/{path}", json=body)
+        content = orjson.loads(response.content)
+        assert orjson.dumps(content) == response.content
+        assert response.headers["content-length"] == str(len(response.content))
+        assert response.headers["content-type"] == "application/json"
+        results = [content] if path == "search" else content["results"]
+        assert [len(result["hits"]) for result in results] == [5, 0, 5, 5][: len(results)]
+        assert response.headers["x-quire-position"] == str(results[0]["position"])
+        for hit in (*results[0]["hits"], *results[-1]["hits"]):
+            chunk = client.get(f"{filled}/chunks/{hit['id']}", params={"include": "embedding"}).json()
+            same = ("id", "document_id", "position", "text", "metadata", "embedding")
+            assert [hit[name] for name in same] == [chunk[name] for name in same]
+            assert hit["document"] == client.get(f"{filled}/documents/odd").json()
+
+
 def test_a_batch_answers_in_order(client: httpx.Client, filled: str, vectors: np.ndarray[Any, Any]) -> None:
     searches = [{"vector": vectors[i].tolist(), "k": 1} for i in (3, 1, 2)]
     results = client.post(f"{filled}/search/batch", json={"searches": searches}).json()["results"]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from quiredb.api.answers import JsonAnswer, answer
+from quiredb.api.answers import EncodedAnswer, JsonAnswer, answer
 from quiredb.api.bodies import StrictRoute
 from quiredb.api.dependencies import (
     IdempotencyDependency,
@@ -14,6 +14,7 @@ from quiredb.api.dependencies import (
     ServicesDependency,
 )
 from quiredb.api.direct import DirectRoute
+from quiredb.api.found import found_answer, found_batch_answer
 from quiredb.api.openapi import BODY_PROBLEMS, WRITE_PROBLEMS
 from quiredb.api.schemas.chunks import ChunkPage, chunk_answer
 from quiredb.api.schemas.search import (
@@ -32,7 +33,6 @@ from quiredb.api.schemas.search import (
     SearchResultAnswer,
     parsed_filter,
     recall_answer,
-    search_answer,
 )
 from quiredb.domain.filter_parsing import parse_filter
 
@@ -44,11 +44,11 @@ def search(
     library: LibraryPath,
     body: Annotated[SearchBody, Body(examples=[SEARCH_EXAMPLE])],
     terms: ReadTermsDependency,
-) -> JsonAnswer:
+) -> EncodedAnswer:
     """The k chunks nearest to a vector or text among those that match the filter; fewer only when fewer match."""
     terms.wait(services, library)
     found = services.search.search(library, body.to_domain())
-    return answer(search_answer(found, body), position=found.position)
+    return found_answer(found, body)
 
 
 def search_batch(
@@ -56,13 +56,12 @@ def search_batch(
     library: LibraryPath,
     body: Annotated[SearchBatchBody, Body(examples=[{"searches": [SEARCH_EXAMPLE]}])],
     terms: ReadTermsDependency,
-) -> JsonAnswer:
+) -> EncodedAnswer:
     """Several searches of one state of the library, answered in the same order."""
     terms.wait(services, library)
     requests = [one.to_domain(f"/searches/{number}") for number, one in enumerate(body.searches)]
     found = services.search.search_batch(library, requests)
-    results = [search_answer(one, asked) for one, asked in zip(found, body.searches, strict=True)]
-    return answer({"results": results}, position=found[0].position)
+    return found_batch_answer(found, body.searches)
 
 
 router.add_api_route(

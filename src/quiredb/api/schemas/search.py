@@ -1,33 +1,30 @@
 """Searches, counts, scans and recall on the wire."""
 
-from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias, cast
+from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias
 
-import orjson
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from quiredb.api.schemas.base import RequestModel, one_of
 from quiredb.api.schemas.chunks import ChunkText
-from quiredb.api.schemas.documents import DocumentAnswer, document_answer
+from quiredb.api.schemas.documents import DocumentAnswer
 from quiredb.api.schemas.filters import FILTER
 from quiredb.api.schemas.metadata import ChunkMetadataAnswer
-from quiredb.api.vectors import Vector, VectorAnswer, encode_vector
+from quiredb.api.vectors import Vector, VectorAnswer
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.filters import Filter
 from quiredb.domain.limits import SEARCH_BATCH_MAX, SEARCH_K_MAX
 from quiredb.domain.search import (
     DEFAULT_INCLUDE,
-    Hit,
     Include,
     RecallReport,
     RecallRequest,
-    SearchAnswer,
-    SearchPlan,
     SearchRequest,
 )
 
 RECALL_QUERIES_MAX = 1_000
+_INCLUDES = {include.value: include for include in Include}
 FILTER_EXAMPLE: dict[str, Any] = {
     "created_at": {"gt": "2026-01-01T00:00:00Z"},
     "name": {"contains": "xyz"},
@@ -42,9 +39,8 @@ def _any_object(value: object) -> dict[str, Any]:
 
 
 def _parse_include(value: object) -> frozenset[Include]:
-    known = set(Include)
-    if isinstance(value, list) and all(isinstance(item, str) and item in known for item in value):
-        return frozenset(Include(item) for item in value)
+    if isinstance(value, list) and all(isinstance(item, str) and item in _INCLUDES for item in value):
+        return frozenset([_INCLUDES[item] for item in value])
     raise PydanticCustomError("include", f"Include is a list of {', '.join(Include)}.")
 
 
@@ -229,57 +225,6 @@ class RecallAnswer(TypedDict):
 def parsed_filter(data: dict[str, Any] | None, pointer: str) -> Filter | None:
     """The filter tree, or None where there is no filter."""
     return None if data is None else parse_filter(data, pointer)
-
-
-def search_answer(answer: SearchAnswer, body: SearchBody) -> SearchResultAnswer:
-    """A search's answer with the parts that it asked for."""
-    b64 = body.vector_encoding == "b64"
-    result: SearchResultAnswer = {
-        "hits": [_hit_answer(hit, b64=b64) for hit in answer.hits],
-        "position": answer.position,
-        "took_ms": milliseconds(answer.took_seconds),
-    }
-    if answer.plan is not None:
-        result["plan"] = _plan_answer(answer.plan)
-    return result
-
-
-def _hit_answer(hit: Hit, *, b64: bool) -> HitAnswer:
-    chunk = hit.chunk
-    answer: HitAnswer = {
-        "id": chunk.id,
-        "document_id": chunk.document_id,
-        "score": hit.score,
-        "distance": hit.distance,
-        "position": chunk.position,
-    }
-    if chunk.text is not None:
-        answer["text"] = chunk.text
-    if chunk.metadata is not None:
-        answer["metadata"] = cast(ChunkMetadataAnswer, orjson.Fragment(chunk.metadata))
-    if chunk.embedding is not None:
-        answer["embedding"] = encode_vector(chunk.embedding, b64=b64)
-    if hit.document is not None:
-        answer["document"] = document_answer(hit.document)
-    return answer
-
-
-def _plan_answer(plan: SearchPlan) -> PlanAnswer:
-    return {
-        "matching": plan.matching,
-        "total": plan.total,
-        "filter_ms": milliseconds(plan.filter_seconds),
-        "parts": [
-            {
-                "segment": part.segment,
-                "strategy": part.strategy,
-                "rows": part.rows,
-                "matching": part.matching,
-                "effort": part.effort,
-            }
-            for part in plan.parts
-        ],
-    }
 
 
 def recall_answer(report: RecallReport) -> RecallAnswer:
