@@ -62,13 +62,17 @@ class IndexStructure(Protocol):
         """`hot`: bytes every search touches at random; `cold`: bytes that may stay on disk."""
 
     def search(
-        self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
+        self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None, allowed: int | None = None
     ) -> tuple[Rows, Distances]:
-        """The nearest rows of `query` (float32[d]) and their distances; at most `min(k, allowed rows)` of each."""
+        """The nearest rows of `query` (float32[d]) and their distances; at most `min(k, allowed rows)` of each.
+
+        allowed: how many rows the mask allows, for callers that know.
+        """
 
     def search_batch(
-        self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
-    ) -> tuple[Rows, Distances]:
+        self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None,
+        allowed: int | None = None,
+    ) -> tuple[Rows, Distances]:  # fmt: skip
         """`search` for float32[b, d]: int64[b, k] padded with -1 and float64[b, k] padded with +inf."""
 
     def arrays(self) -> Arrays:

@@ -83,7 +83,7 @@ class FlatIndex:
         return _typical(self.errors), _typical(self.radii)
 
     def search(
-        self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
+        self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None, allowed: int | None = None
     ) -> tuple[Rows, Distances]:
         """The exact `k` nearest allowed rows and their distances. `effort` has no meaning here."""
         if self.count <= SCAN_FLOATS_UP_TO:
@@ -93,8 +93,9 @@ class FlatIndex:
         return trimmed(rows[0], distances[0])
 
     def search_batch(
-        self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
-    ) -> tuple[Rows, Distances]:
+        self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None,
+        allowed: int | None = None,
+    ) -> tuple[Rows, Distances]:  # fmt: skip
         """The exact `k` nearest allowed rows of each query; queries share each pass over the codes."""
         queries = as_queries(queries, self.dimension)
         rows, distances = unanswered(queries, k)

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from quiredb.indexes.contract import METRIC_CODES, BuildCancelled
 from quiredb.indexes.flat import FlatIndex
-from quiredb.indexes.graph import ROTATION_SEED, GraphIndex, Scratch, walk_budget
+from quiredb.indexes.graph import ROTATION_SEED, GraphIndex
 from quiredb.indexes.kernels.graph_build import connect, link_back, propose_neighbours
 from quiredb.indexes.kernels.quantize import row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.rotation import rotation_signs
 from quiredb.indexes.kernels.sign_codes import encode_records, record_stride, refer_records
 from quiredb.indexes.shapes import aligned_empty
+from quiredb.indexes.walk_limits import Scratch, ScratchShape, walk_limits
 
 DEGREE = 28
 BUILD_EFFORT = 200
@@ -82,7 +83,7 @@ def build_graph(
     neighbours.fill(-1)
     degrees = np.zeros(count, np.int32)
     plan = _plan(flat, degree, build_effort, seed)
-    scratches = Scratch(count, degree)
+    scratches = Scratch(ScratchShape(count, degree, plan.entries.shape[0], flat.dimension, plan.rotation.shape[1]))
 
     def check(done: int) -> None:
         if cancelled and cancelled():
@@ -98,7 +99,7 @@ def build_graph(
     _connect(plan, neighbours, degrees, scratches)
     refer_records(METRIC_CODES[flat.metric], flat.factors, plan.rotation.shape[1], plan.records)
     check(count)
-    return GraphIndex(flat, plan.records, neighbours, plan.entries, plan.rotation, scratches)
+    return GraphIndex(flat, plan.records, neighbours, plan.entries, plan.rotation)
 
 
 def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
@@ -187,14 +188,14 @@ def _propose(
     out: NDArray[np.int32],
 ) -> None:
     flat = plan.flat
-    budget = walk_budget(plan.pool)
-    scratch = scratches.take(budget)
+    limits = walk_limits(plan.flat.count, plan.pool, plan.pool, None)
+    block = scratches.take(limits)
     propose_neighbours(
         nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records, flat.codes,
-        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, budget, plan.limit, plan.alpha,
-        *scratch, out,
+        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, limits.budget, plan.limit, plan.alpha,
+        block.memory, block.heap, out,
     )  # fmt: skip
-    scratches.give_back(scratch)
+    block.free.append(block)
 
 
 def _connect(plan: _Plan, neighbours: NDArray[np.int32], degrees: NDArray[np.int32], scratches: Scratch) -> None:

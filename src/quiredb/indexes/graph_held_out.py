@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from quiredb.indexes.contract import Rows
-from quiredb.indexes.graph import GraphIndex, Scratch
+from quiredb.indexes.graph import GraphIndex
 
 _ROWS_PER_SLICE = 65_536
 
@@ -24,5 +24,4 @@ def without_rows(graph: GraphIndex, rows: Rows) -> GraphIndex:
         at, column = np.nonzero(gone[np.maximum(part, 0)] & (part >= 0))
         part[at, column] = start + at
     entries = graph.entries[~gone[graph.entries]]
-    scratch = Scratch(graph.count, neighbours.shape[1])
-    return GraphIndex(graph.flat, graph.records, neighbours, entries, graph.rotation, scratch)
+    return GraphIndex(graph.flat, graph.records, neighbours, entries, graph.rotation)

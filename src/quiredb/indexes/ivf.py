@@ -117,7 +117,7 @@ class IvfIndex:
         }
 
     def search(
-        self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
+        self, query: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None, allowed: int | None = None
     ) -> tuple[Rows, Distances]:
         """About the `k` nearest allowed rows, with exact distances; fewer only when fewer are allowed."""
         query = as_query(query, self.dimension)
@@ -125,8 +125,9 @@ class IvfIndex:
         return trimmed(rows[0], distances[0])
 
     def search_batch(
-        self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None
-    ) -> tuple[Rows, Distances]:
+        self, queries: Vectors, k: int, *, effort: int | None = None, mask: Mask | None = None,
+        allowed: int | None = None,
+    ) -> tuple[Rows, Distances]:  # fmt: skip
         """`search` for each query."""
         return self._found(as_queries(queries, self.dimension), k, effort, mask)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from quiredb.indexes.contract import (
 )
 from quiredb.indexes.curve import Measured
 from quiredb.indexes.flat import FlatIndex, build_flat, open_flat
+from quiredb.indexes.graph import GraphIndex
 from quiredb.indexes.measuring import measure_again
 from quiredb.indexes.planner import Plan, choose_plan
 from quiredb.indexes.shapes import as_allowed, as_finite, as_rows, check_search
@@ -135,14 +135,15 @@ class VectorIndex:
         recall: the share of the true k nearest to find on average (by default 0.98; 1 is exact). effort: search the
         structure at just this effort instead. mask: bool[n], true where a row may be found.
         """
-        if effort is None or mask is not None or k < 1:
-            return self._checked_search(query, k, recall, effort, mask)
-        if type(query) is not np.ndarray:
-            query = np.asarray(query, np.float32)
-        rows, distances = self.structure.search(query, k, effort=effort)
-        if rows.shape[0] < k or recall is not None or not isfinite(query.dot(query)):
-            return self._checked_search(query, k, recall, effort, mask)
-        return rows, distances.astype(np.float32)
+        check_search(k, recall, effort)
+        if mask is None and isinstance(self.structure, GraphIndex):
+            wanted = self._plan(self.count, k, recall, None).effort if effort is None else effort
+            given = query if type(query) is np.ndarray else np.asarray(query, np.float32)
+            if wanted and given.ndim == 1:
+                rows, distances = self.structure.search(given, k, effort=wanted)
+                if rows.shape[0] == k:
+                    return rows, distances.astype(np.float32)
+        return self._checked_search(query, k, recall, effort, mask)
 
     def search_batch(
         self,
@@ -176,7 +177,7 @@ class VectorIndex:
         if plan.name == "skip":
             return Found(np.empty(0, np.int64), np.empty(0, np.float64), plan)
         wanted, used = min(k, allowed), mask if plan.masked else None
-        return Found(*carry_out(plan, self.flat, self.structure, query, wanted, used))
+        return Found(*carry_out(plan, self.flat, self.structure, query, wanted, used, allowed))
 
     def nearest_to_each(
         self, queries: Vectors, k: int, *, allowed: int, mask: Mask | None = None, recall: float | None = None,
@@ -187,7 +188,7 @@ class VectorIndex:
         wanted, used = min(k, allowed), mask if plan.masked else None
         if plan.name == "skip":
             return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float64), [plan] * len(queries)
-        return carry_out_each(plan, self.flat, self.structure, queries, wanted, used)
+        return carry_out_each(plan, self.flat, self.structure, queries, wanted, used, allowed)
 
     def with_queries(self, queries: ArrayLike, *, cancelled: Callable[[], bool] | None = None) -> VectorIndex:
         """The same index, whose recall was measured again with `queries` (float32[m, d]) that users really ask.
@@ -249,7 +250,6 @@ class VectorIndex:
         self, query: ArrayLike, k: int, recall: float | None, effort: int | None, mask: Mask | None
     ) -> tuple[Rows, NDArray[np.float32]]:
         checked = as_finite(query, self.dimension, 1)
-        check_search(k, recall, effort)
         mask, allowed = self._allowed(mask)
         found = self.nearest(checked, k, allowed=allowed, mask=mask, recall=recall, effort=effort)
         return found.rows, found.distances.astype(np.float32)

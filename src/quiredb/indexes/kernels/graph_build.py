@@ -12,7 +12,7 @@ import numpy as np
 
 from quiredb.indexes.kernels.exact import L2
 from quiredb.indexes.kernels.frontier import row_of, score_of
-from quiredb.indexes.kernels.graph_search import code_query, make_scratch, make_table, walking_room
+from quiredb.indexes.kernels.graph_search import code_query, make_table, room_for
 from quiredb.indexes.kernels.prune import as_signed, coded_distance, prune
 from quiredb.indexes.kernels.quantize import normaliser
 from quiredb.indexes.kernels.registry import (
@@ -27,7 +27,8 @@ from quiredb.indexes.kernels.registry import (
     uint64,
     void,
 )
-from quiredb.indexes.kernels.walk import walk
+from quiredb.indexes.kernels.walk import Gates, walk
+from quiredb.indexes.kernels.workspace import make_scratch
 
 TIES = 4
 """Copies of one vector among a node's candidates; more would crowd out the different ones."""
@@ -82,7 +83,7 @@ def propose_neighbours(
     budget: int,
     limit: int,
     alpha: Any,
-    seen: Any,
+    memory: Any,
     heap: Any,
     out: Any,
 ) -> None:
@@ -94,18 +95,22 @@ def propose_neighbours(
     z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
     query = np.empty(vectors.shape[1], np.float32)
     candidates, distances = np.empty(width, np.int32), np.empty(width, np.float32)
-    best, work, no_mask = np.empty(width + 1, np.int64), np.zeros(4, np.int64), np.empty(0, np.uint8)
+    best, no_mask = np.empty(width + 1, np.int64), np.empty(0, np.uint8)
     kept_codes = np.empty((limit, codes.shape[1]), np.int8)
     scales, squares = factors[:, 1], factors[:, 0]
     begun = entries[: min(entries.shape[0], inserted)]
-    scratch = make_scratch(seen, heap, walking_room(neighbours.shape[1], begun.shape[0]))
+    heads = np.empty((begun.shape[0], records.shape[1]), np.uint8)
+    for i in range(begun.shape[0]):
+        heads[i] = records[begun[i]]
+    gates = Gates(begun, heads.ctypes.data)
+    scratch = make_scratch(memory, heap, neighbours.shape[0], room_for(neighbours.shape[1], entries.shape[0]))
     table = make_table(records, codes, neighbours)
     for position in range(nodes.shape[0]):
         node = nodes[position]
         _as_coded(vectors, node, metric, query)
         aside = asides[node] if asides.shape[0] > 0 else np.float32(0.0)
         coded, squared = code_query(query, centre, L2, rotation, 0.0, aside, z, signed, code)
-        found = walk(table, coded, begun, no_mask, width, width, TIES, budget, 0, 0, scratch, best, work)
+        found = walk(table, gates, coded, no_mask, width, width, TIES, budget, 0, 0, scratch, best)
         for i in range(found):
             candidates[i] = row_of(best[i])
             distances[i] = score_of(best[i]) + np.float32(squared)

@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.extending import intrinsic, register_jitable
 
-from quiredb.indexes.kernels.exact import COSINE, L2, rank_rows, row_norm
+from quiredb.indexes.kernels.exact import COSINE, L2, rank_widened, row_norm, widen
 from quiredb.indexes.kernels.float_sums import squared_norm
-from quiredb.indexes.kernels.frontier import row_of
-from quiredb.indexes.kernels.registry import (
-    filled,
-    float32,
-    float64,
-    given,
-    helper,
-    int32,
-    int64,
-    kernel,
-    uint8,
-    uint64,
-    void,
-)
-from quiredb.indexes.kernels.rotation import rotate
+from quiredb.indexes.kernels.frontier import row_of, score_of
+from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, uint64
+from quiredb.indexes.kernels.rotation import ROUNDS, rotate
 from quiredb.indexes.kernels.sign_codes import OPTIMISM, to_bytes
 from quiredb.indexes.kernels.sign_dots import TOGETHER
-from quiredb.indexes.kernels.walk import BINS, EXPANDED_AT_ONCE, CodedQuery, Scratch, Table, walk
+from quiredb.indexes.kernels.walk import EXPANDED_AT_ONCE, CodedQuery, Gates, Table, walk
+from quiredb.indexes.kernels.workspace import make_scratch, make_workspace, scratch_length
+
+DOUBT = 6.5
+"""Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance: three are
+its own, and in a crowd the k-th is where it is because its error is as large the other way."""
+ROUNDED = 0.289
+"""The standard deviation of a number that is rounded to whole steps."""
 
 
-@helper
-def walking_room(degree: int, entries: int) -> int:
+@intrinsic
+def float_pointer(typing_context: Any, address: Any) -> Any:
+    """An address as a pointer to float32, for `carray`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
+
+    return types.CPointer(types.float32)(types.uintp), generate
+
+
+@intrinsic
+def int_pointer(typing_context: Any, address: Any) -> Any:
+    """An address as a pointer to int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(32).as_pointer())
+
+    return types.CPointer(types.int32)(types.uintp), generate
+
+
+@register_jitable
+def room_for(degree: int, entries: int) -> int:
     """How many rows a walk looks at together at most."""
     return max(EXPANDED_AT_ONCE * degree, entries) + TOGETHER
 
 
 @helper
-def make_scratch(seen: Any, heap: Any, room: int) -> Any:
-    """The memory of walks that look at up to `room` rows at a time."""
-    return Scratch(
-        seen, heap, np.zeros(BINS, np.int32), np.zeros(BINS, np.float32), np.zeros(room, np.int32),
-        np.empty(room, np.int32), np.empty(room, np.float32),
-    )  # fmt: skip
+def score_doubt(squared: float, code_step: Any, error: float, radius: float, dimension: int, metric: int) -> float:
+    """How far behind the k-th 8-bit score a row may be and still be among the nearest k; |z|^2 is given."""
+    coding = np.sqrt(squared / dimension) * error
+    rounding = ROUNDED * np.float64(code_step) * radius
+    return (2.0 if metric == L2 else 1.0) * DOUBT * np.sqrt(coding * coding + rounding * rounding)
+
+
+@helper
+def open_to_doubt(best: Any, kept: int, k: int, doubt: Any) -> int:
+    """How many of the sorted best[:kept] are among the first k, or so near to the k-th score that they may be."""
+    while kept > k and score_of(best[kept - 1]) > score_of(best[k - 1]) + doubt:
+        kept -= 1
+    return kept
 
 
 @helper
@@ -83,43 +108,61 @@ def code_query(
     return coded, squared
 
 
+class Parts(NamedTuple):
+    """Where everything is that a search reads, by address, and its shapes: int64 each, in an array of this order.
+
+    One array instead of eight spares a call more than a microsecond, and two where they are mapped files.
+    """
+
+    vectors: Any
+    dimension: Any
+    codes: Any
+    code_stride: Any
+    centre: Any
+    rotation: Any
+    size: Any
+    records: Any
+    record_stride: Any
+    neighbours: Any
+    degree: Any
+    count: Any
+    entries: Any
+    entry_count: Any
+    gates: Any
+    metric: Any
+
+
+class Lengths(NamedTuple):
+    """Of the coded rows: no |y| is larger than `longest`; `error` and `radius` are the typical coding error and |y|."""
+
+    longest: Any
+    error: Any
+    radius: Any
+
+
 @kernel(
-    void,
-    given(float32, 2),
-    given(uint8, 2),
+    int64,
+    given(int64),
+    given(float64),
     given(float32),
-    given(float32, 2),
-    given(uint8, 2),
-    given(int32, 2),
-    given(int32),
-    int64,
-    float64,
-    given(float32, 2),
-    int64,
-    int64,
-    int64,
-    int64,
-    int64,
-    int64,
-    int64,
     given(uint8),
+    int64,
+    int64,
+    int64,
+    int64,
+    int64,
+    int64,
+    int64,
     filled(uint64),
     filled(int64),
     filled(int64),
-    filled(int64, 2),
-    filled(float64, 2),
+    filled(float64),
 )
 def graph_search(
-    vectors: Any,
-    codes: Any,
-    centre: Any,
-    rotation: Any,
-    records: Any,
-    neighbours: Any,
-    entries: Any,
-    metric: int,
-    radius: float,
+    parts: Any,
+    lengths: Any,
     queries: Any,
+    mask: Any,
     width: int,
     least: int,
     reranked: int,
@@ -127,29 +170,52 @@ def graph_search(
     budget: int,
     probed: int,
     rare: int,
-    mask: Any,
-    seen: Any,
+    memory: Any,
     heap: Any,
-    work: Any,
     out_rows: Any,
     out_distances: Any,
-) -> None:
-    """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
+) -> int:
+    """Fill out_rows[b * k] (padded -1) and out_distances[b * k] (padded inf) for queries[b * d]; nothing is found for a
+    query that is not finite. Returns the least number of rows found.
 
     The best `width` rows (under a mask fewer, but `least`) are kept while walking, at most `ties` of one score, and
-    `reranked` of them get float64 distances. `seen` (one bit a row, all zero) and `heap` are scratch space, clean again
-    on return. work[:4] += (rows expanded, estimated, scored by code, reranked).
+    up to `reranked` of them get float64 distances. `parts` and `lengths`: see `Parts` and `Lengths`. `memory` (as
+    `workspace.py` deals it out) and `heap` are left clean; memory[:4] = (rows expanded, estimated, scored by code,
+    reranked).
     """
-    size = rotation.shape[1]
-    z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
-    scratch = make_scratch(seen, heap, walking_room(neighbours.shape[1], entries.shape[0]))
-    table = make_table(records, codes, neighbours)
-    best, nearest = np.empty(width + 1, np.int64), np.empty(reranked, np.int64)
-    for position in range(queries.shape[0]):
-        query, _ = code_query(queries[position], centre, metric, rotation, radius, np.float32(0.0), z, signed, code)
-        kept = walk(table, query, entries, mask, width, least, ties, budget, probed, rare, scratch, best, work)
-        kept = min(kept, reranked)
-        work[3] += kept
+    part = Parts(
+        parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], parts[7], parts[8], parts[9], parts[10],
+        parts[11], parts[12], parts[13], parts[14], parts[15],
+    )  # fmt: skip
+    dimension, metric = part.dimension, part.metric
+    centre, rotation = carray(float_pointer(part.centre), dimension), carray(float_pointer(part.rotation), (ROUNDS, part.size))
+    table = Table(
+        part.records, part.record_stride, part.codes, part.code_stride, part.neighbours, part.degree, part.count
+    )
+    gates = Gates(carray(int_pointer(part.entries), part.entry_count), part.gates)
+    room = room_for(part.degree, part.entry_count)
+    scratch = make_scratch(memory, heap, part.count, room)
+    rest = memory[scratch_length(part.count, room) :]
+    space = make_workspace(rest, part.size, dimension, width, reranked)
+    scratch.work[:] = 0
+    count = queries.shape[0] // dimension
+    k = out_rows.shape[0] // count
+    fewest = k
+    for position in range(count):
+        query = queries[position * dimension : (position + 1) * dimension]
+        rows, distances = out_rows[position * k : (position + 1) * k], out_distances[position * k : (position + 1) * k]
+        norm = widen(query, space.wide)
+        kept: Any = 0
+        if norm < np.inf:
+            coded, squared = code_query(
+                query, centre, metric, rotation, lengths[0], np.float32(0.0), space.z, space.signed, space.code
+            )
+            kept = walk(table, gates, coded, mask, width, least, ties, budget, probed, rare, scratch, space.best)
+            doubt = score_doubt(squared, coded.code_step, lengths[1], lengths[2], dimension, metric)
+            kept = open_to_doubt(space.best, min(kept, reranked), k, np.float32(doubt))
         for i in range(kept):
-            nearest[i] = row_of(best[i])
-        rank_rows(queries[position], vectors, metric, nearest[:kept], out_rows[position], out_distances[position])
+            space.nearest[i] = row_of(space.best[i])
+        scratch.work[3] += kept
+        rank_widened(space.wide, norm, part.vectors, metric, space.nearest[:kept], rows, distances)
+        fewest = min(fewest, kept)
+    return fewest

@@ -22,9 +22,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from quiredb.indexes.kernels.exact import L2, rank_rows
+from quiredb.indexes.kernels.exact import rank_rows
 from quiredb.indexes.kernels.fast_scan import SPREAD, lowest_bit
-from quiredb.indexes.kernels.graph_search import code_query, make_scratch, make_table
+from quiredb.indexes.kernels.graph_search import code_query, make_table, score_doubt
 from quiredb.indexes.kernels.ranking import insert_value
 from quiredb.indexes.kernels.registry import (
     filled,
@@ -42,14 +42,10 @@ from quiredb.indexes.kernels.sign_codes import OPTIMISM
 from quiredb.indexes.kernels.sign_dots import TOGETHER
 from quiredb.indexes.kernels.simd import BLOCK, load_lanes, prefetch
 from quiredb.indexes.kernels.walk import CodedQuery, code_score, estimate_fresh
+from quiredb.indexes.kernels.workspace import make_scratch, scratch_length
 
 CAUTION = 3.0
 """Standard deviations an estimate may be too large by: one row in seven hundred is worse."""
-DOUBT = 6.5
-"""Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance: three are
-its own, and in a crowd the k-th is where it is because its error is as large the other way."""
-ROUNDED = 0.289
-"""The standard deviation of a number that is rounded to whole steps."""
 PLACES = 64
 """Places of the mask that are looked at together."""
 SAMPLED = 16
@@ -242,7 +238,7 @@ def sign_scan(
     size, k = rotation.shape[1], out_rows.shape[1]
     z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
     room = HELD + TOGETHER
-    scratch = make_scratch(np.empty(0, np.uint64), np.empty(0, np.int64), room)
+    scratch = make_scratch(np.empty(scratch_length(0, room), np.uint64), np.empty(0, np.int64), 0, room)
     table = make_table(records, codes, neighbours)
     waiting, bounds = np.empty(room, np.int32), np.empty(room, np.float32)
     best = Best(np.empty(k, np.float64), np.empty(pool, np.float32), np.empty(pool, np.int64), np.zeros(2, np.int64))
@@ -254,9 +250,7 @@ def sign_scan(
         cautious = CodedQuery(
             signed, plain.sign_step, shift, code, plain.code_step, plain.code_offset, plain.aside, plain.lowest
         )
-        scale = 2.0 if metric == L2 else 1.0
-        coding, rounding = length * error / np.sqrt(query.shape[0]), ROUNDED * plain.code_step * radius
-        doubt = DOUBT * scale * np.sqrt(coding * coding + rounding * rounding)
+        doubt = score_doubt(squared, plain.code_step, error, radius, query.shape[0], metric)
         best.sizes[0] = best.sizes[1] = 0
         scan_allowed(table, cautious, mask, np.float32(doubt), scratch, waiting, bounds, best, work)
         candidates = best.rows[: best.sizes[1]]

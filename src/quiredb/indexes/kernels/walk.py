@@ -67,6 +67,13 @@ class Table(NamedTuple):
     count: Any
 
 
+class Gates(NamedTuple):
+    """Where walks begin: the entry rows, and the address of a copy of their records, one behind the other."""
+
+    rows: Any
+    records: Any
+
+
 class CodedQuery(NamedTuple):
     """A query as records and codes want it; see `graph_search.code_query`."""
 
@@ -93,6 +100,10 @@ class Scratch(NamedTuple):
     fresh: Any
     dots: Any
     estimates: Any
+    work: Any
+    """Counts of rows expanded, estimated by signs and scored by codes, that go on from walk to walk."""
+    seeds: Any
+    picks: Any
 
 
 @intrinsic
@@ -108,16 +119,22 @@ def int_at(typing_context: Any, address: Any) -> Any:
 @helper
 def estimate_fresh(table: Any, query: Any, scratch: Any, found: Any) -> None:
     """scratch.estimates[i] = the estimated score of row scratch.fresh[i], i < found."""
+    estimate_records(table.records, table.record_stride, query, scratch, found)
+
+
+@helper
+def estimate_records(records: Any, stride: int, query: Any, scratch: Any, found: Any) -> None:
+    """scratch.estimates[i] = the estimated score of record scratch.fresh[i], i < found."""
     for i in range(found, found + TOGETHER - 1):
         scratch.fresh[i] = scratch.fresh[0]
     blocks = query.signed.shape[0] // BLOCK
     sign_dots(
-        table.records, table.record_stride, scratch.fresh.ctypes.data, (found + TOGETHER - 1) // TOGETHER,
+        records, stride, scratch.fresh.ctypes.data, (found + TOGETHER - 1) // TOGETHER,
         query.signed.ctypes.data, blocks, scratch.dots.ctypes.data,
     )  # fmt: skip
-    factors = table.records + blocks * (BLOCK >> 3)
+    factors = records + blocks * (BLOCK >> 3)
     for i in range(found):
-        at = factors + np.int64(scratch.fresh[i]) * table.record_stride
+        at = factors + np.int64(scratch.fresh[i]) * stride
         gap = query.aside - float_at(at + 12)
         estimate = float_at(at + 4) * (query.sign_step * np.float32(scratch.dots[i]) + query.sign_shift)
         scratch.estimates[i] = float_at(at) + estimate + gap * gap
@@ -160,29 +177,31 @@ def fetch(table: Any, row: int) -> None:
 
 
 @helper
-def seed(table: Any, query: Any, entries: Any, scratch: Any) -> int:
+def seed(table: Any, gates: Any, query: Any, scratch: Any) -> int:
     """Push the best entries by estimate, but one of each score, into the empty frontier; returns how many."""
-    for i in range(entries.shape[0]):
-        scratch.fresh[i] = entries[i]
-    estimate_fresh(table, query, scratch, entries.shape[0])
-    chosen, kept = np.empty(SEEDS, np.int64), 0
-    for i in range(entries.shape[0]):
-        key = as_key(scratch.estimates[i], np.int64(entries[i]), 0)
-        if not is_copy(chosen, kept, scratch.estimates[i], 1):
+    count = gates.rows.shape[0]
+    for i in range(count):
+        scratch.fresh[i] = i
+    estimate_records(gates.records, table.record_stride, query, scratch, count)
+    chosen, kept = scratch.seeds, 0
+    for i in range(count):
+        score = scratch.estimates[i]
+        key = as_key(score, np.int64(gates.rows[i]), 0)
+        if (kept < SEEDS or key < chosen[SEEDS - 1]) and not is_copy(chosen, kept, score, 1):
             kept = keep(chosen, kept, SEEDS, key)
     size = 0
-    for key in chosen[:kept]:
-        row = row_of(key)
+    for i in range(kept):
+        row = row_of(chosen[i])
         scratch.seen[row >> 6] |= np.uint64(1) << np.uint64(row & 63)
         fetch(table, row)
-        size = push(scratch.heap, size, key)
+        size = push(scratch.heap, size, chosen[i])
     return size
 
 
 @helper
 def walk(
-    table: Any, query: Any, entries: Any, mask: Any, width: int, least: int, ties: int, budget: int, probed: int,
-    rare: int, scratch: Any, best: Any, work: Any,
+    table: Any, gates: Any, query: Any, mask: Any, width: int, least: int, ties: int, budget: int, probed: int,
+    rare: int, scratch: Any, best: Any,
 ) -> int:  # fmt: skip
     """Fill best[:width] (int64 keys, sorted) with the nearest rows that were expanded; returns how many.
 
@@ -190,12 +209,12 @@ def walk(
     best, but `least`, the fewer of the rows it meets are allowed: with width * sqrt(share met). At most `ties` rows of
     one score are expanded: copies of one vector would fill `best` and end the walk. At most `budget` rows are expanded.
     If fewer than `rare` of `probed` rows around the query are allowed, nothing is returned: what is, is not near.
-    work[:3] += (expansions, estimates, 8-bit scores). The scratch is clean again on return.
+    The scratch is clean again on return, but for what it counts.
     """
     masked = mask.shape[0] > 0
-    size = seed(table, query, entries, scratch)
-    work[1] += entries.shape[0]
-    heap, histogram = scratch.heap, scratch.histogram
+    size = seed(table, gates, query, scratch)
+    heap, histogram, work, picks = scratch.heap, scratch.histogram, scratch.work, scratch.picks
+    work[1] += gates.rows.shape[0]
     clear_bytes(histogram.ctypes.data, BINS * 4)
     clear_bytes(scratch.latest.ctypes.data, BINS * 4)
     highest = query.lowest
@@ -205,7 +224,6 @@ def walk(
     limit, last_bin, counted = np.float32(np.inf), BINS - 1, 0
     found: Any = 0
     kept, expanded, running, around = 0, 0, True, 0
-    picks = np.empty(EXPANDED_AT_ONCE, np.int64)
     while running:
         picked = 0
         while size > 0 and picked < EXPANDED_AT_ONCE:

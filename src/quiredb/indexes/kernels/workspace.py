@@ -1,0 +1,85 @@
+"""One block of memory for all that a graph search writes: a dozen small allocations would cost a microsecond a search.
+
+The block is uint64 words. It is dealt out in whole cache lines: what was counted, the bits of rows seen, the rest of a
+walk's scratch, the workspace. The bits must be zero at the start, and a walk leaves them so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import register_jitable
+
+from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.walk import BINS, Scratch
+
+_LINE_WORDS = 8
+_SMALL = 16
+"""Words of what is counted, the seeds and the picks."""
+
+
+@register_jitable
+def words_for(count: int, size: int) -> int:
+    """The 64-bit words of `count` things of `size` bits, in whole cache lines."""
+    return (count * size + 511) // 512 * _LINE_WORDS
+
+
+@register_jitable
+def scratch_length(count: int, room: int) -> int:
+    """Words for walks over `count` rows that look at up to `room` of them at a time."""
+    return _SMALL + words_for(count, 1) + 2 * words_for(BINS, 32) + 3 * words_for(room, 32)
+
+
+@register_jitable
+def workspace_length(count: int, room: int, size: int, dimension: int, width: int, reranked: int) -> int:
+    """Words for searches that keep `width` rows; `size` is the rotated dimension."""
+    coded = words_for(size, 32) + 2 * words_for(size, 8) + words_for(dimension, 64)
+    return scratch_length(count, room) + coded + words_for(width + 1, 64) + words_for(reranked, 64)
+
+
+class Workspace(NamedTuple):
+    """What a search needs beside the scratch of its walk: the query in its codings, the best keys and their rows."""
+
+    z: Any
+    signed: Any
+    code: Any
+    wide: Any
+    best: Any
+    nearest: Any
+
+
+@helper
+def make_scratch(memory: Any, heap: Any, count: int, room: int) -> Any:
+    """The scratch at the beginning of a block."""
+    at = _SMALL + words_for(count, 1)
+    steps, rows = words_for(BINS, 32), words_for(room, 32)
+    histogram = memory[at : at + steps].view(np.int32)
+    at += steps
+    latest = memory[at : at + steps].view(np.float32)
+    at += steps
+    fresh = memory[at : at + rows].view(np.int32)
+    at += rows
+    dots = memory[at : at + rows].view(np.int32)
+    at += rows
+    estimates = memory[at : at + rows].view(np.float32)
+    small = memory[:_SMALL].view(np.int64)
+    seen = memory[_SMALL : _SMALL + words_for(count, 1)]
+    return Scratch(seen, heap, histogram, latest, fresh, dots, estimates, small[:4], small[8:12], small[12:])
+
+
+@helper
+def make_workspace(memory: Any, size: int, dimension: int, width: int, reranked: int) -> Any:
+    """The workspace in the memory behind the scratch."""
+    floats, codes, wides, keys = words_for(size, 32), words_for(size, 8), words_for(dimension, 64), width + 1
+    at = floats
+    z = memory[:at].view(np.float32)
+    signed = memory[at : at + codes].view(np.int8)
+    at += codes
+    code = memory[at : at + codes].view(np.int8)
+    at += codes
+    wide = memory[at : at + wides].view(np.float64)[:dimension]
+    at += wides
+    best = memory[at : at + keys].view(np.int64)
+    at += words_for(keys, 64)
+    return Workspace(z[:size], signed[:size], code[:size], wide, best, memory[at : at + reranked].view(np.int64))
