@@ -192,8 +192,8 @@ def _propose(
     block = scratches.take(limits)
     propose_neighbours(
         nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records, flat.codes,
-        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, limits.budget, plan.limit, plan.alpha,
-        block.memory, block.heap, out,
+        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, limits.budget, plan.limit,
+        plan.alpha, block.memory, block.heap, out,
     )  # fmt: skip
     block.free.append(block)
 

@@ -77,7 +77,7 @@ def walk_limits(count: int, k: int, effort: int | None, allowed: int | None) -> 
 class ScratchShape(NamedTuple):
     """What the size of a walk's memory goes by, beside its limits."""
 
-    count: int
+    rows: int
     degree: int
     entries: int
     dimension: int
@@ -128,8 +128,8 @@ class Scratch:
         """Blocks that were taken from a smaller room go back there, and with it."""
         shape, width, budget = self._shape, max(limits.width, room.width), max(limits.budget, room.budget)
         steps = room_for(shape.degree, shape.entries)
-        words = workspace_length(shape.count, steps, shape.size, shape.dimension, width, reranked_at_most(width))
-        keys = heap_length(min(shape.count, SEEDS + budget * shape.degree))
+        words = workspace_length(shape.rows, steps, shape.size, shape.dimension, width, reranked_at_most(width))
+        keys = heap_length(min(shape.rows, SEEDS + budget * shape.degree))
         return Room(width, budget, words, keys, deque())
 
 

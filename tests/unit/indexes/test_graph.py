@@ -124,6 +124,34 @@ def test_the_walk_equals_a_plain_one(metric: str) -> None:
             assert graph.search(query, 10, effort=effort)[0].tolist() == expected
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_query_that_is_not_finite_finds_nothing_and_leaves_no_trace(metric: str) -> None:
+    graph = build_graph(build_flat(clustered(700, 24), metric), degree=12, build_effort=40)
+    queries = clustered(4, 24, seed=6)
+    expected = graph.search_batch(queries, 5)[0]
+    for wrong in (np.nan, np.inf, -np.inf):
+        spoilt = queries.copy()
+        spoilt[2, 7] = wrong
+        assert graph.search(spoilt[2], 5)[0].tolist() == []
+        rows, distances = graph.search_batch(spoilt, 5)
+        assert rows[2].tolist() == [-1] * 5 and np.isposinf(distances[2]).all()
+        assert (rows[[0, 1, 3]] == expected[[0, 1, 3]]).all()
+
+
+def test_searches_of_all_sizes_share_their_memory() -> None:
+    flat = build_flat(clustered(3000, 24), "l2")
+    graph = build_graph(flat, degree=12, build_effort=40)
+    query = clustered(1, 24, seed=6)[0]
+    mask = np.arange(3000) % 3 > 0
+    sizes = [(1, 10, None), (50, 400, None), (10, 30, mask), (200, 200, mask), (3, 64, None), (3000, 3000, None)]
+
+    def found(index: GraphIndex, k: int, effort: int, allowed: NDArray[np.bool_] | None) -> list[int]:
+        return index.search(query, k, effort=effort, mask=allowed)[0].tolist()
+
+    alone = [found(open_graph(flat, graph.arrays()), *size) for size in sizes]
+    assert [found(graph, *size) for size in sizes + sizes[::-1]] == alone + alone[::-1]
+
+
 def test_the_same_seed_gives_the_same_graph_on_any_number_of_threads() -> None:
     flat = build_flat(clustered(6000, 16), "cosine")
     first = build_graph(flat, degree=8, build_effort=16, seed=3)

@@ -188,7 +188,10 @@ def graph_search(
         parts[11], parts[12], parts[13], parts[14], parts[15],
     )  # fmt: skip
     dimension, metric = part.dimension, part.metric
-    centre, rotation = carray(float_pointer(part.centre), dimension), carray(float_pointer(part.rotation), (ROUNDS, part.size))
+    centre, rotation = (
+        carray(float_pointer(part.centre), dimension),
+        carray(float_pointer(part.rotation), (ROUNDS, part.size)),
+    )
     table = Table(
         part.records, part.record_stride, part.codes, part.code_stride, part.neighbours, part.degree, part.count
     )
