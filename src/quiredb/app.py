@@ -14,7 +14,7 @@ from quiredb_client import Client
 
 from quiredb.api.application import Lifespan, create_api
 from quiredb.api.dependencies import Services
-from quiredb.api.middleware.authentication import Admits
+from quiredb.api.middleware.authentication import Identify, everybody
 from quiredb.api.settings import ApiSettings
 from quiredb.domain.errors import StorageFailed
 from quiredb.embedders.completion import Completion
@@ -30,6 +30,7 @@ from quiredb.services.chunks import ChunkService
 from quiredb.services.documents import DocumentService
 from quiredb.services.health import HealthService
 from quiredb.services.indexing import IndexingService
+from quiredb.services.keys import KeyService
 from quiredb.services.libraries import LibraryService
 from quiredb.services.search import SearchService
 from quiredb.services.transfer import TransferService
@@ -37,6 +38,7 @@ from quiredb.settings import Settings, is_loopback
 from quiredb.storage.folder import FORMAT_VERSION
 
 _log = logging.getLogger(__name__)
+_SECONDS_BETWEEN_USES = 60
 
 Say = Callable[[str], None]
 
@@ -56,9 +58,9 @@ class Instance:
             import_line_bytes_max=settings.import_line_bytes_max,
         )
 
-    def api(self, lifespan: Lifespan | None = None, admits: Admits | None = None) -> FastAPI:
-        """The HTTP application over this instance, for those whose key `admits`; by default nobody is asked for one."""
-        return create_api(self.services, self._api_settings, lifespan, admits)
+    def api(self, lifespan: Lifespan | None = None, identify: Identify = everybody) -> FastAPI:
+        """The HTTP application over this instance, for those whom `identify` knows: by default, everybody."""
+        return create_api(self.services, self._api_settings, lifespan, identify)
 
     def start(self, say: Say) -> None:
         """Compile or load the kernels and test them, then start background work."""
@@ -84,16 +86,29 @@ def build(settings: Settings, progress: Say | None = None) -> FastAPI:
     API key when there are keys, and always where other machines can ask and nobody said `allow_open`.
     """
     instance = Instance(settings)
-    keys = KeyRing.open(settings.data, required=not (settings.allow_open or is_loopback(settings.host)))
+    keys = KeyRing(settings.data, required=not (settings.allow_open or is_loopback(settings.host)))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         starter = threading.Thread(target=_start, args=(instance, progress or _log.info), name="quire-start")
         starter.start()
-        yield
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_record_uses, keys)
+            yield
+            tasks.cancel_scope.cancel()
         await anyio.to_thread.run_sync(_stop, instance, keys, starter)
 
-    return instance.api(lifespan, keys.admits)
+    return instance.api(lifespan, keys.identify)
+
+
+async def _record_uses(keys: KeyRing) -> None:
+    """Keep on disk, to the minute, when keys were last used."""
+    while True:
+        await anyio.sleep(_SECONDS_BETWEEN_USES)
+        try:
+            await anyio.to_thread.run_sync(keys.record_uses)
+        except StorageFailed:
+            _log.exception("when keys were last used cannot be written down")
 
 
 def _start(instance: Instance, say: Say) -> None:
@@ -133,4 +148,5 @@ def _services(repository: LibraryRepository, embedders: EmbedderRegistry) -> Ser
         indexing=IndexingService(repository),
         transfer=TransferService(repository, completion),
         health=HealthService(repository, versions),
+        keys=KeyService(repository.folder.path),
     )

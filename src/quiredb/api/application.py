@@ -7,16 +7,17 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from quiredb.api.bodies import StrictRoute
 from quiredb.api.cursors import CursorSigner
 from quiredb.api.dependencies import Services
 from quiredb.api.metrics import Metrics
-from quiredb.api.middleware.authentication import Admits, Authentication
+from quiredb.api.middleware.authentication import Authentication, Identify, everybody
 from quiredb.api.middleware.internal_errors import InternalErrors
 from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
 from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
 from quiredb.api.problems import add_problem_handlers
-from quiredb.api.routers import chunks, documents, indexing, libraries, search, server, transfer
+from quiredb.api.routers import chunks, documents, indexing, keys, libraries, search, server, transfer
 from quiredb.api.settings import ApiSettings
 from quiredb.api.threads import LoopThreads
 
@@ -28,6 +29,7 @@ ROUTERS = (
     libraries.router,
     transfer.router,
     indexing.router,
+    keys.router,
     server.router,
 )
 """The most used first: routes are tried in order."""
@@ -36,18 +38,21 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_api(
-    services: Services, settings: ApiSettings, lifespan: Lifespan | None = None, admits: Admits | None = None
+    services: Services, settings: ApiSettings, lifespan: Lifespan | None = None, identify: Identify = everybody
 ) -> FastAPI:
     """The application that answers the REST contract with these services.
 
-    `admits` judges the API key of each request; without it, nobody is asked for one.
+    `identify` says who shows the API key of a request; by default nobody is asked for one.
     """
     metrics = Metrics(
         services.health.libraries, services.health.audits, services.health.version, settings.metric_libraries_max
     )
-    middleware = [Middleware(RequestIdentity), Middleware(Observation, metrics), Middleware(InternalErrors)]
-    if admits is not None:
-        middleware.append(Middleware(Authentication, admits))
+    middleware = [
+        Middleware(RequestIdentity),
+        Middleware(Observation, metrics),
+        Middleware(InternalErrors),
+        Middleware(Authentication, identify),
+    ]
     app = _routed(lifespan, middleware)
     app.state.services = services
     app.state.settings = settings
@@ -77,5 +82,6 @@ def _routed(lifespan: Lifespan | None, middleware: list[Middleware]) -> FastAPI:
         middleware=middleware,
     )
     for router in ROUTERS:
+        assert all(isinstance(route, StrictRoute) for route in router.routes), "rights are judged by StrictRoute"
         app.router.routes.extend(router.routes)
     return app

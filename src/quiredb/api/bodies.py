@@ -14,8 +14,10 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from quiredb.api.errors import UnsupportedMediaType
+from quiredb.api.rights import RIGHTS, check_rights
 from quiredb.api.schemas.base import validate
 from quiredb.api.settings import ApiSettings
 from quiredb.api.strict_json import decode_object
@@ -45,7 +47,19 @@ class DecodedRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses unknown and repeated query parameters and reads its body strictly."""
+    """A route that judges rights first, refuses unknown and repeated query parameters and reads its body strictly."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **declared: Any) -> None:
+        super().__init__(path, endpoint, **declared)
+        identifier = self.operation_id or path
+        assert identifier in RIGHTS, f"say in api/rights.py what {identifier} needs"
+        self._need = RIGHTS[identifier]
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request that was routed here, with the path parameters that the handler will get."""
+        if self.methods is not None and scope["method"] in self.methods:
+            check_rights(self._need, scope)
+        await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Handler:
         """The handler behind the checks."""

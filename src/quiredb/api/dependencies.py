@@ -8,13 +8,16 @@ from fastapi import Depends, Header, Path, Query, Request
 from quiredb.api.cursors import CursorSigner, Place
 from quiredb.api.idempotency import idempotency_token
 from quiredb.api.preconditions import WriteConditions
+from quiredb.api.rights import principal_of
 from quiredb.api.settings import ApiSettings
 from quiredb.domain.commands import IdempotencyToken
 from quiredb.domain.limits import IDEMPOTENCY_KEY_CHARACTERS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
+from quiredb.domain.rights import Principal
 from quiredb.services.chunks import ChunkService
 from quiredb.services.documents import DocumentService
 from quiredb.services.health import HealthService
 from quiredb.services.indexing import IndexingService
+from quiredb.services.keys import KeyService
 from quiredb.services.libraries import LibraryService
 from quiredb.services.search import SearchService
 from quiredb.services.transfer import TransferService
@@ -31,6 +34,7 @@ class Services:
     indexing: IndexingService
     transfer: TransferService
     health: HealthService
+    keys: KeyService
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,10 @@ async def _health(request: Request) -> HealthService:
     return services.health
 
 
+async def _principal(request: Request) -> Principal:
+    return principal_of(request.scope)
+
+
 async def _settings(request: Request) -> ApiSettings:
     settings: ApiSettings = request.app.state.settings
     return settings
@@ -143,6 +151,8 @@ async def _idempotency(
 ServicesDependency: TypeAlias = Annotated[Services, Depends(_services)]
 """The services; `Unavailable` while the server starts."""
 HealthDependency: TypeAlias = Annotated[HealthService, Depends(_health)]
+PrincipalDependency: TypeAlias = Annotated[Principal, Depends(_principal)]
+"""Who asks."""
 SettingsDependency: TypeAlias = Annotated[ApiSettings, Depends(_settings)]
 ReadTermsDependency: TypeAlias = Annotated[ReadTerms, Depends(_read_terms)]
 PageTermsDependency: TypeAlias = Annotated[PageTerms, Depends(_page_terms)]
@@ -152,4 +162,5 @@ IfNoneMatch: TypeAlias = Annotated[str | None, Header(description="Answer 304 if
 LibraryPath: TypeAlias = Annotated[str, Path(description="Id of the library")]
 DocumentPath: TypeAlias = Annotated[str, Path(description="Id of the document")]
 ChunkPath: TypeAlias = Annotated[str, Path(description="Id of the chunk")]
+KeyPath: TypeAlias = Annotated[str, Path(description="Id of the API key")]
 JobPath: TypeAlias = Annotated[str, Path(description="Id of the job")]

@@ -27,6 +27,12 @@ class Unauthenticated(QuireError):
     code = "unauthenticated"
 
 
+class Forbidden(QuireError):
+    """The key counts, but not for this operation."""
+
+    code = "forbidden"
+
+
 class UnsupportedMediaType(QuireError):
     """A content type or content encoding that the operation does not take."""
 
@@ -74,7 +80,8 @@ KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(BadRequest, 400, "Bad request", "A header is malformed."),
     ErrorKind(MalformedJson, 400, "Malformed JSON", "The body is not strict JSON in UTF-8."),
     ErrorKind(Unauthenticated, 401, "Unauthenticated", "No API key, or none that counts."),
-    ErrorKind(domain.NotFound, 404, "Not found", "The library, document, chunk or job does not exist."),
+    ErrorKind(Forbidden, 403, "Forbidden", "The key counts, but its role does not allow this."),
+    ErrorKind(domain.NotFound, 404, "Not found", "The library, document, chunk, job or key does not exist."),
     ErrorKind(RouteNotFound, 404, "Not found", "The path does not exist."),
     ErrorKind(MethodNotAllowed, 405, "Method not allowed", "The path exists; `Allow` lists its methods."),
     ErrorKind(domain.Conflict, 409, "Conflict", "The present state does not allow the change."),

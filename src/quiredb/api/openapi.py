@@ -9,8 +9,10 @@ from pydantic import TypeAdapter
 from quiredb.api.errors import kinds_with
 from quiredb.api.middleware.authentication import FREE_PATHS
 from quiredb.api.problems import PROBLEM_MEDIA_TYPE
+from quiredb.api.rights import RIGHTS
 from quiredb.api.schemas.filters import FILTER, filter_schema
 from quiredb.api.schemas.problems import Problem
+from quiredb.domain.rights import Right
 
 TITLE = "Quire"
 DESCRIPTION = (
@@ -24,6 +26,7 @@ TAGS = [
     {"name": "search", "description": "Nearest neighbours, filters, counts and measured recall."},
     {"name": "indexes", "description": "What serves searches, and building another."},
     {"name": "transfer", "description": "Whole libraries in and out as NDJSON."},
+    {"name": "keys", "description": "API keys: who may do what."},
     {"name": "jobs", "description": "Long work."},
     {"name": "server", "description": "Probes, versions, metrics and limits."},
 ]
@@ -81,8 +84,10 @@ def _add_security(path: str, operation: dict[str, Any]) -> None:
     if path in FREE_PATHS:
         operation["security"] = []
         return
-    refused = problems(401)[401]
-    operation["responses"]["401"] = {**refused, "headers": {"WWW-Authenticate": _CHALLENGE}}
+    refused = problems(401, 403)
+    operation["responses"]["401"] = {**refused[401], "headers": {"WWW-Authenticate": _CHALLENGE}}
+    if isinstance(RIGHTS[operation["operationId"]], Right):
+        operation["responses"]["403"] = refused[403]
 
 
 def _add_headers(path: str, operation: dict[str, Any]) -> None:

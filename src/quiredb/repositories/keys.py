@@ -4,21 +4,22 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from quiredb.domain.errors import NotFound
-from quiredb.domain.identifiers import new_identifier
-from quiredb.domain.keys import ApiKey, check_key_name, digest_of, new_key
+from quiredb.domain.keys import ApiKey, KeyDraft, digest_of, new_key, new_key_id
+from quiredb.domain.rights import EVERYBODY, Principal
 from quiredb.domain.times import now
 from quiredb.storage.keys import KeyTable, has_catalogue
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def create_key(folder: Path, name: str) -> tuple[ApiKey, str]:
+def create_key(folder: Path, draft: KeyDraft) -> tuple[ApiKey, str]:
     """Make a key for a data folder, which is made where nothing is. The second part is the key: nothing keeps it."""
-    described = ApiKey(new_identifier(), check_key_name(name), now())
-    key = new_key()
+    described = draft.to_key(new_key_id(), now())
+    key = new_key(described.id)
     with closing(KeyTable.open(folder)) as table:
         table.add(described, digest_of(key.encode()))
     return described, key
@@ -47,33 +48,56 @@ class KeyRing:
     key must not open a server to everybody.
     """
 
-    def __init__(self, table: KeyTable, *, required: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._table = table
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        required: bool,
+        clock: Callable[[], float] = time.monotonic,
+        calendar: Callable[[], datetime] = now,
+    ) -> None:
+        self._folder = folder
+        self._table = KeyTable.open(folder)
         self._clock = clock
+        self._calendar = calendar
         self._lock = threading.Lock()
         self._required = required
-        self._digests: frozenset[bytes] = frozenset()
+        self._known: dict[bytes, tuple[ApiKey, Principal]] = {}
+        self._uses: dict[str, datetime] = {}
         self._changes: int | None = None
         self._looked_at = float("-inf")
 
-    @classmethod
-    def open(cls, folder: Path, *, required: bool) -> "KeyRing":
-        """The keys of a data folder."""
-        return cls(KeyTable.open(folder), required=required)
-
-    def admits(self, key: bytes | None) -> bool:
-        """Whether a request with this key, or with none, may pass. An error of the storage admits nobody: it is raised.
+    def identify(self, key: bytes | None) -> Principal | None:
+        """Who shows this key, or none; None when they may not pass. An error of the storage is raised: nobody passes.
 
         The look-up is by digest, so its time tells nothing about the keys there are.
         """
         with self._lock:
             self._look()
             if not self._required:
-                return True
-            return key is not None and digest_of(key) in self._digests
+                return EVERYBODY
+            found = None if key is None else self._known.get(digest_of(key))
+            if found is None:
+                return None
+            at = self._calendar()
+            described, principal = found
+            if not described.counts_at(at):
+                return None
+            self._uses[described.id] = at
+            return principal
+
+    def record_uses(self) -> None:
+        """Write down which keys were used since the last time. It waits for the disk: not for the event loop."""
+        with self._lock:
+            uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        with closing(KeyTable.open(self._folder)) as table:
+            table.record_uses(uses)
 
     def close(self) -> None:
-        """Close the catalogue."""
+        """Write down the last uses and close the catalogue."""
+        self.record_uses()
         self._table.close()
 
     def _look(self) -> None:
@@ -82,7 +106,7 @@ class KeyRing:
             return
         changes = self._table.changes()
         if changes != self._changes:
-            self._digests = self._table.digests()
-            self._required = self._required or bool(self._digests)
+            self._known = {digest: (key, key.principal) for digest, key in self._table.by_digest().items()}
+            self._required = self._required or bool(self._known)
             self._changes = changes
         self._looked_at = looked_at

@@ -26,9 +26,9 @@ class LibraryService:
         self._repository = repository
         self._embedders = embedders
 
-    def list(self, after: str | None, limit: int) -> tuple[Library, ...]:
-        """At most `limit` libraries with ids greater than `after`, by id."""
-        libraries = (one.view().library for one in self._repository.all())
+    def list(self, after: str | None, limit: int, sees: Callable[[str], bool]) -> tuple[Library, ...]:
+        """At most `limit` libraries with ids greater than `after` that the caller `sees`, by id."""
+        libraries = (one.view().library for one in self._repository.all() if sees(one.id))
         return tuple(library for library in libraries if after is None or library.id > after)[:limit]
 
     def get(self, library_id: str) -> Library:

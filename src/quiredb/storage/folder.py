@@ -10,7 +10,8 @@ from quiredb.storage.catalogue import Catalogue
 from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, make_folder, remove_folder, write_file
 from quiredb.storage.lock import FolderLock
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: keys have roles, which programs of format 1 would not heed."""
 CATALOGUE_NAME = "catalogue.sqlite"
 MARKER_NAME = "quire.json"
 LOCK_NAME = "quire.lock"
@@ -75,14 +76,24 @@ def check_marker(path: Path) -> None:
         if path.is_dir() and any(_is_foreign(entry) for entry in path.iterdir()):
             raise FormatUnsupported(f"{path} holds other files and no {MARKER_NAME}; choose an empty or new folder.")
         return
+    version = _format_of(marker)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise FormatUnsupported(f"{path} has format {version}, this program knows {FORMAT_VERSION}: upgrade Quire.")
+
+
+def raise_format(path: Path) -> None:
+    """Mark the folder as one of this program's format, which older programs refuse. Before anything new is written."""
+    if _format_of(path / MARKER_NAME) != FORMAT_VERSION:
+        write_file(path / MARKER_NAME, [_marker()])
+
+
+def _format_of(marker: Path) -> object:
     with file_errors(marker):
         content = marker.read_bytes()
     try:
-        version = orjson.loads(content)["format"]
+        return orjson.loads(content)["format"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise DataDamaged(f"{marker} is damaged; write {_marker().decode()!r} into it.") from None
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise FormatUnsupported(f"{path} has format {version}, this program knows {FORMAT_VERSION}: upgrade Quire.")
 
 
 def _open_catalogue(path: Path) -> Catalogue:

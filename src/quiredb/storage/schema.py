@@ -8,11 +8,18 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHO
 """
 
 KEYS = """
-CREATE TABLE IF NOT EXISTS keys (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS api_keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    libraries TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 """
-"""In the catalogue, made when keys are first asked for: older folders have none."""
+"""In the catalogue, made when keys are first asked for. `libraries` is a JSON list of ids, NULL for all."""
 
 LIBRARY = """
 CREATE TABLE state (

@@ -15,8 +15,11 @@ import pytest
 from fastapi import FastAPI
 
 from quiredb.api.application import describe
+from quiredb.api.rights import RIGHTS
 from quiredb.app import Instance
 from quiredb.domain.errors import StorageFailed
+from quiredb.domain.keys import KeyDraft
+from quiredb.domain.rights import Right
 from quiredb.local import ApplicationTransport
 from quiredb.repositories.keys import KeyRing, create_key, revoke_key
 from quiredb.storage.keys import KeyTable
@@ -44,10 +47,10 @@ class Guarded:
 @pytest.fixture
 def guarded(instance: Instance, tmp_path: Path) -> Iterator[Guarded]:
     """Looks at its keys before each request."""
-    described, key = create_key(tmp_path / "keys", "test")
+    described, key = create_key(tmp_path / "keys", KeyDraft("test"))
     made = Guarded(instance.api(), tmp_path / "keys", key, described.id)
-    ring = KeyRing(KeyTable.open(made.folder), required=False, clock=made.clock)
-    made.app = instance.api(admits=ring.admits)
+    ring = KeyRing(made.folder, required=False, clock=made.clock)
+    made.app = instance.api(identify=ring.identify)
     yield made
     ring.close()
 
@@ -160,7 +163,7 @@ def test_refusals_come_before_the_body_is_read(stranger: httpx.Client) -> None:
 
 
 def test_a_revoked_key_is_a_wrong_key(stranger: httpx.Client, guarded: Guarded) -> None:
-    _, second = create_key(guarded.folder, "second")
+    _, second = create_key(guarded.folder, KeyDraft("second"))
     first_headers, second_headers = ({"authorization": f"Bearer {key}"} for key in (guarded.key, second))
     assert stranger.get("/v1/limits", headers=second_headers).status_code == 200
 
@@ -234,4 +237,5 @@ def test_the_description_says_how_to_send_a_key() -> None:
     for path, operations in description["paths"].items():
         for operation in operations.values():
             assert ("401" in operation["responses"]) == (path not in FREE)
+            assert ("403" in operation["responses"]) == isinstance(RIGHTS[operation["operationId"]], Right)
             assert operation.get("security") == ([] if path in FREE else None)

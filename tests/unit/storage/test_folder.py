@@ -77,7 +77,7 @@ def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
     folder.close()
 
 
-@pytest.mark.parametrize("marker", [b'{"format":2}', b'{"format":"2"}'])
+@pytest.mark.parametrize("marker", [b'{"format":3}', b'{"format":"2"}'])
 def test_a_newer_folder_is_refused_with_no_byte_changed(tmp_path: Path, marker: bytes) -> None:
     DataFolder.open(tmp_path).close()
     (tmp_path / "quire.json").write_bytes(marker)

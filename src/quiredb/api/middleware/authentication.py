@@ -1,4 +1,4 @@
-"""Who may ask at all: everybody while no key is required, else whoever shows one that the server knows."""
+"""Who asks: everybody while no key is required, else whoever shows a key that the server knows."""
 
 import re
 from collections.abc import Callable
@@ -9,11 +9,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from quiredb.api.errors import Unauthenticated
 from quiredb.api.problems import problem_response
 from quiredb.domain.errors import QuireError
+from quiredb.domain.rights import EVERYBODY, NOBODY, Principal
 
-Admits: TypeAlias = Callable[[bytes | None], bool]
-"""Whether a request with this key, or with none, may pass."""
+Identify: TypeAlias = Callable[[bytes | None], Principal | None]
+"""Who shows this key, or none; None when they may not pass."""
 
-FREE_PATHS = frozenset({"/livez", "/readyz", "/version"})
+ALIVE_PATH = "/livez"
+FREE_PATHS = frozenset({ALIVE_PATH, "/readyz", "/version"})
 """What probes and load balancers ask, without a key and by exactly these paths."""
 
 _FREE_METHODS = frozenset({"GET", "HEAD"})
@@ -22,33 +24,33 @@ _POLICY_VIOLATION = 1008
 
 
 class Authentication:
-    """Refuses before anything of the request but its method, path and `Authorization` is looked at."""
+    """Refuses before anything of the request but its method, path and `Authorization` is looked at.
 
-    def __init__(self, app: ASGIApp, admits: Admits) -> None:
+    Puts the `Principal` into `scope["state"]["principal"]`; free paths have one too, which may be `NOBODY`.
+    """
+
+    def __init__(self, app: ASGIApp, identify: Identify) -> None:
         self._app = app
-        self._admits = admits
+        self._identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] == "lifespan" or _is_free(scope):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        if refusal is None:
+        found = _who_probes(scope, self._identify) if _is_free(scope) else _who_asks(scope, self._identify)
+        if isinstance(found, Principal):
+            scope.setdefault("state", {})["principal"] = found
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await problem_response(scope, refusal)(scope, receive, send)
+            await problem_response(scope, found)(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
-    def _refusal(self, scope: Scope) -> QuireError | None:
-        try:
-            admitted = self._admits(bearer_key(scope))
-        except QuireError as error:
-            return error
-        if admitted:
-            return None
-        return Unauthenticated("Send a valid API key as `Authorization: Bearer <key>`; `quire key create` makes one.")
+
+def everybody(_: bytes | None) -> Principal:
+    """For applications that ask nobody for a key."""
+    return EVERYBODY
 
 
 def bearer_key(scope: Scope) -> bytes | None:
@@ -56,6 +58,26 @@ def bearer_key(scope: Scope) -> bytes | None:
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     found = _BEARER.fullmatch(values[0]) if len(values) == 1 else None
     return None if found is None else found[1]
+
+
+def _who_asks(scope: Scope, identify: Identify) -> Principal | QuireError:
+    try:
+        found = identify(bearer_key(scope))
+    except QuireError as error:
+        return error
+    if found is not None:
+        return found
+    return Unauthenticated("Send a valid API key as `Authorization: Bearer <key>`; `quire key create` makes one.")
+
+
+def _who_probes(scope: Scope, identify: Identify) -> Principal:
+    """Probes are answered whatever the keys say; whether the process is alive is asked without a look at the disk."""
+    if scope["path"] == ALIVE_PATH:
+        return NOBODY
+    try:
+        return identify(bearer_key(scope)) or NOBODY
+    except QuireError:
+        return NOBODY
 
 
 def _is_free(scope: Scope) -> bool:

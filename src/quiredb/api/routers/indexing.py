@@ -11,6 +11,7 @@ from quiredb.api.dependencies import (
     JobPath,
     LibraryPath,
     PageTermsDependency,
+    PrincipalDependency,
     ReadTermsDependency,
     ServicesDependency,
     WriteConditionsDependency,
@@ -25,6 +26,9 @@ from quiredb.api.schemas.indexing import (
     job_answer,
 )
 from quiredb.api.schemas.libraries import IndexBody
+from quiredb.domain.errors import NotFound
+from quiredb.domain.indexing import Job
+from quiredb.domain.rights import Principal
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
@@ -74,10 +78,11 @@ def put_index(
     response_model=JobPage,
     responses=problems(),
 )
-def list_jobs(services: ServicesDependency, page: PageTermsDependency) -> JsonAnswer:
-    """The jobs of this server since it started, the oldest first."""
+def list_jobs(services: ServicesDependency, principal: PrincipalDependency, page: PageTermsDependency) -> JsonAnswer:
+    """The jobs of this server since it started on libraries that the key is for, the oldest first."""
     after = page.after()
-    found = [job for job in services.indexing.jobs() if after is None or job.id > after]
+    jobs = (job for job in services.indexing.jobs() if principal.sees(job.library_id))
+    found = [job for job in jobs if after is None or job.id > after]
     shown, more = found[: page.limit], len(found) > page.limit
     cursor = page.next_cursor([shown[-1].id], more=more) if shown else None
     return answer({"items": [job_answer(job) for job in shown], "next_cursor": cursor})
@@ -91,9 +96,9 @@ def list_jobs(services: ServicesDependency, page: PageTermsDependency) -> JsonAn
     response_model=JobAnswer,
     responses=READ_PROBLEMS,
 )
-def get_job(services: ServicesDependency, job: JobPath) -> JsonAnswer:
+def get_job(services: ServicesDependency, principal: PrincipalDependency, job: JobPath) -> JsonAnswer:
     """A job as it stands."""
-    return answer(job_answer(services.indexing.job(job)))
+    return answer(job_answer(_visible(services.indexing.job(job), principal)))
 
 
 @router.delete(
@@ -104,7 +109,14 @@ def get_job(services: ServicesDependency, job: JobPath) -> JsonAnswer:
     status_code=204,
     responses=problems(404, 409),
 )
-def cancel_job(services: ServicesDependency, job: JobPath) -> Response:
+def cancel_job(services: ServicesDependency, principal: PrincipalDependency, job: JobPath) -> Response:
     """Asks the job to stop at its next safe point. A job that has ended is a conflict."""
-    services.indexing.cancel(job)
+    services.indexing.cancel(_visible(services.indexing.job(job), principal).id)
     return empty(204)
+
+
+def _visible(job: Job, principal: Principal) -> Job:
+    """The job, unless it is on a library that does not exist for this principal: then neither does the job."""
+    if principal.sees(job.library_id):
+        return job
+    raise NotFound("job", job.id)

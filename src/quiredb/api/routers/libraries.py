@@ -12,6 +12,7 @@ from quiredb.api.dependencies import (
     IfNoneMatch,
     LibraryPath,
     PageTermsDependency,
+    PrincipalDependency,
     ReadTermsDependency,
     ServicesDependency,
     WriteConditionsDependency,
@@ -42,9 +43,11 @@ router = APIRouter(prefix="/v1/libraries", tags=["libraries"], route_class=Stric
 @router.get(
     "", operation_id="list_libraries", summary="List libraries", response_model=LibraryPage, responses=problems()
 )
-def list_libraries(services: ServicesDependency, page: PageTermsDependency) -> JsonAnswer:
-    """Libraries by id."""
-    found = services.libraries.list(page.after(), page.limit + 1)
+def list_libraries(
+    services: ServicesDependency, principal: PrincipalDependency, page: PageTermsDependency
+) -> JsonAnswer:
+    """The libraries that the key is for, by id."""
+    found = services.libraries.list(page.after(), page.limit + 1, principal.sees)
     shown, more = found[: page.limit], len(found) > page.limit
     cursor = page.next_cursor([shown[-1].id], more=more) if shown else None
     return answer({"items": [library_answer(library) for library in shown], "next_cursor": cursor})
