@@ -19,6 +19,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "src/quiredb/api/middleware/internal_errors.py: __call__": "a bug in a request is logged and answered with 500",
         "src/quiredb/api/threads.py: _run": "what the work raises is raised again where it was asked for",
         "src/quiredb/repositories/open_library.py: _apply": "a commit that cannot be shown is loaded from the store",
+        "src/quiredb/repositories/watchdog.py: _run": "what looks after the workers outlives a bug in looking",
         "src/quiredb/repositories/workers.py: _attempt": "a worker thread outlives a bug in one task and reports it",
     },
 }

@@ -16,7 +16,9 @@ from quiredb.api.application import Lifespan, create_api
 from quiredb.api.dependencies import Services
 from quiredb.api.middleware.authentication import Identify, everybody
 from quiredb.api.settings import ApiSettings
+from quiredb.domain.admission import MemoryBudget
 from quiredb.domain.errors import StorageFailed
+from quiredb.domain.operating import StartProgress
 from quiredb.embedders.completion import Completion
 from quiredb.embedders.configuration import load_configuration
 from quiredb.embedders.registry import EmbedderRegistry
@@ -36,6 +38,7 @@ from quiredb.services.search import SearchService
 from quiredb.services.transfer import TransferService
 from quiredb.settings import Settings, is_loopback
 from quiredb.storage.folder import FORMAT_VERSION
+from quiredb.storage.machine import default_memory_limit, private_bytes
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_USES = 60
@@ -48,10 +51,12 @@ class Instance:
 
     def __init__(self, settings: Settings) -> None:
         configuration = load_configuration(settings.embedders, os.environ)
-        self.repository = LibraryRepository.open(settings.data, settings.audit_share)
+        limit = default_memory_limit() if settings.memory_limit is None else settings.memory_limit or None
+        memory = MemoryBudget(limit, private_bytes)
+        self.repository = LibraryRepository.open(settings.data, settings.audit_share, memory)
         self.embedders = EmbedderRegistry(configuration)
         self.services = _services(self.repository, self.embedders)
-        self.services.health.starting("loading search kernels")
+        self.services.health.starting(StartProgress("loading search kernels"))
         self._api_settings = ApiSettings(
             secret=self.repository.folder.secret,
             body_bytes_max=settings.body_bytes_max,
@@ -75,7 +80,7 @@ class Instance:
 
     def _step(self, say: Say, name: str, done: int, total: int) -> None:
         step = f"search kernels {done}/{total}: {name}"
-        self.services.health.starting(step)
+        self.services.health.starting(StartProgress(step, done, total))
         say(step)
 
 
@@ -116,7 +121,7 @@ def _start(instance: Instance, say: Say) -> None:
         instance.start(say)
     except (KernelSelfTestError, StorageFailed) as error:
         _log.exception("the server cannot start")
-        instance.services.health.starting(f"failed: {error}")
+        instance.services.health.starting(StartProgress(f"failed: {error}", failed=True))
 
 
 def _stop(instance: Instance, keys: KeyRing, starter: threading.Thread) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
+_UNITS = {"K": 1024, "M": MEBIBYTE, "G": 1024 * MEBIBYTE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,15 @@ class Settings:
     """Of all searches, to be repeated exactly in idle time so that recall is known; 0: none."""
     body_bytes_max: int = 32 * MEBIBYTE
     import_line_bytes_max: int = 64 * MEBIBYTE
+    memory_limit: int | None = None
+    """Bytes that the process may take before it refuses work; 0: no limit; None: what the machine suggests."""
+    drain_delay: float = 0.0
+    """Seconds between the signal to end and the end of taking requests."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """QUIRE_DATA, _HOST, _PORT (or PORT), _EMBEDDERS (a file), _ALLOW_OPEN=1, _AUDIT_SHARE.
+        """QUIRE_DATA, _HOST, _PORT (or PORT), _EMBEDDERS (a file), _ALLOW_OPEN=1, _AUDIT_SHARE, _MEMORY_LIMIT,
+        _DRAIN_DELAY (seconds).
 
         Raises ValueError for what is no number, or a share that is not between 0 and 1.
         """
@@ -33,6 +39,7 @@ class Settings:
         if not 0 <= audit_share <= 1:
             raise ValueError("QUIRE_AUDIT_SHARE is between 0 and 1")
         embedders = environment.get("QUIRE_EMBEDDERS")
+        memory_limit = environment.get("QUIRE_MEMORY_LIMIT")
         return cls(
             data=Path(environment.get("QUIRE_DATA", str(defaults.data))),
             host=environment.get("QUIRE_HOST", defaults.host),
@@ -40,7 +47,18 @@ class Settings:
             embedders=Path(embedders) if embedders else None,
             allow_open=environment.get("QUIRE_ALLOW_OPEN") == "1",
             audit_share=audit_share,
+            memory_limit=None if memory_limit is None else byte_count(memory_limit),
+            drain_delay=float(environment.get("QUIRE_DRAIN_DELAY", defaults.drain_delay)),
         )
+
+
+def byte_count(text: str) -> int:
+    """Bytes from a number with K, M or G (powers of 1,024) or nothing after it. Raises ValueError."""
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in _UNITS else (text, "")
+    count = float(number) * _UNITS.get(unit, 1)
+    if not 0 <= count < 2**62:
+        raise ValueError(f"{text!r} is not a number of bytes")
+    return int(count)
 
 
 def is_loopback(host: str) -> bool:

@@ -21,12 +21,14 @@ from quiredb.api.rights import RIGHTS, check_rights
 from quiredb.api.schemas.base import validate
 from quiredb.api.settings import ApiSettings
 from quiredb.api.strict_json import decode_object
+from quiredb.domain.admission import Reservation
 from quiredb.domain.errors import TooLarge, ValidationFailed
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 NDJSON = "application/x-ndjson"
 _THREAD_FROM_BYTES = 32 * 1024
+_SMALL_BYTES = 64 * 1024
 _NAME_CHARACTERS_SHOWN = 64
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -135,7 +137,13 @@ def check_media_type(request: Request, accepted: frozenset[str]) -> None:
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body. `TooLarge` before it is buffered when it says or shows that it is too large."""
+    """The whole body. Raises before it is buffered, or decoded, when it says or shows that it is too large.
+
+    Raises:
+        TooLarge: it has more than `bytes_max`.
+        Overloaded: there is no memory for it now.
+    """
+    reservation: Reservation = request.scope["state"]["memory"]
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > bytes_max:
         raise _too_large(bytes_max)
@@ -145,8 +153,22 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
         size += len(part)
         if size > bytes_max:
             raise _too_large(bytes_max)
+        if not announced:
+            reservation.grow(2 * len(part))
         parts.append(part)
-    return b"".join(parts)
+    raw = b"".join(parts)
+    if size > _SMALL_BYTES:
+        reservation.grow(decoded_bytes(raw))
+    return raw
+
+
+def decoded_bytes(raw: bytes) -> int:
+    """About how many bytes a JSON text takes as objects, models and arrays, at most.
+
+    A number takes up to four times its text, a string beside its text some 60 bytes, an object some hundred and, once
+    it has become a model, several.
+    """
+    return 4 * len(raw) + 600 * raw.count(b"{") + 80 * raw.count(b"[") + 32 * raw.count(b'"')
 
 
 def _too_large(bytes_max: int) -> TooLarge:

@@ -27,6 +27,7 @@ RIGHTS: Mapping[str, Need] = MappingProxyType(
     {
         "get_alive": Access.FREE,
         "get_ready": Access.FREE,
+        "get_started": Access.FREE,
         "get_version": Access.FREE,
         "get_limits": Access.ANY_KEY,
         "get_openapi": Access.ANY_KEY,

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,8 @@ import click
 import uvicorn
 
 from quiredb.cli.allocator import look_for_cycles_seldom, return_memory_early
+from quiredb.cli.byte_counts import ByteCount
+from quiredb.cli.draining import ENDING, DrainingServer
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.cli.joined_writes import JoiningProtocol
@@ -27,7 +29,6 @@ from quiredb.settings import Settings, is_loopback
 _GRACE_SECONDS = 20
 _BACKLOG = 2048
 _SECONDS_BETWEEN_STEPS = 0.5
-_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 @click.command()
@@ -49,6 +50,19 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
     help="Share of searches that are repeated exactly in idle time [env: QUIRE_AUDIT_SHARE; default 0.02; 0: none].",
 )
 @click.option(
+    "--memory-limit",
+    type=ByteCount(),
+    metavar="SIZE",
+    help="Refuse work that would take more memory, as 700M or 4G [env: QUIRE_MEMORY_LIMIT; "
+    "default: 90 % of the control group's limit, else 80 % of the machine's; 0: no limit].",
+)
+@click.option(
+    "--drain-delay",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Serve on for so long after SIGTERM while /readyz says no [env: QUIRE_DRAIN_DELAY; default 0].",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 def serve(
@@ -59,11 +73,20 @@ def serve(
     embedders: Path | None,
     allow_open: bool,
     audit_share: float | None,
+    memory_limit: int | None,
+    drain_delay: float | None,
     log_level: str,
 ) -> int:
     """Serve the libraries of a data folder over HTTP."""
     settings = _settings(
-        data=data, host=host, port=port, embedders=embedders, allow_open=allow_open or None, audit_share=audit_share
+        data=data,
+        host=host,
+        port=port,
+        embedders=embedders,
+        allow_open=allow_open or None,
+        audit_share=audit_share,
+        memory_limit=memory_limit,
+        drain_delay=drain_delay,
     )
     _refuse_strangers(settings)
     _log(log_level)
@@ -145,20 +168,6 @@ class _StartUpLines:
         click.echo(step)
 
 
-class _AnnouncingServer(uvicorn.Server):
-    """Says when it listens, which is once the application's start-up has been passed."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then announce."""
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-
-
 def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests under way are finished first."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -173,14 +182,10 @@ def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _AnnouncingServer(config, lambda: click.echo(f"listening on {address}"))
-
-    # uvicorn raises the signal again when it is done; an end in good order must not look like a crash.
-    def end(_signal: int, _frame: object) -> None:
-        server.should_exit = True
-
-    for ending in _ENDING:
-        signal.signal(ending, end)
+    health = app.state.services.health
+    server = DrainingServer(config, health, settings.drain_delay, lambda: click.echo(f"listening on {address}"))
+    for ending in ENDING:
+        signal.signal(ending, server.handle_exit)
     server.run(sockets=[listener])
     if not server.started:
         raise CommandFailed("the server could not start; its log above says why")

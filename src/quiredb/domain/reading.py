@@ -33,12 +33,3 @@ class Counted:
     count: int
     position: int
     replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the readiness report."""
-
-    name: str
-    ok: bool
-    detail: str

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from quiredb.domain.changes import Change
 from quiredb.domain.commands import Command, Receipt
 from quiredb.domain.errors import QuireError, Unavailable
+from quiredb.repositories.writer_role import WriterRole
 from quiredb.storage.library_store import Applied
 
 _GROUP_COMMANDS_MAX = 64
@@ -34,7 +35,7 @@ class CommitQueue:
 
     def __init__(
         self,
-        writer: threading.Lock,
+        writer: WriterRole,
         write: Callable[[Sequence[Command]], list[Applied | QuireError]],
         apply: Callable[[Sequence[Change]], None],
     ) -> None:

@@ -4,12 +4,15 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from quiredb.domain.admission import MemoryBudget
 from quiredb.domain.changes import Change
 from quiredb.domain.errors import JobCancelled, QuireError
 from quiredb.domain.indexing import Job, JobState
+from quiredb.domain.measures import Measures
 from quiredb.engine.documents import DocumentTable
 from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge
 from quiredb.repositories.auditing import audit_next, keep_promises
@@ -18,6 +21,7 @@ from quiredb.repositories.open_library import OpenLibrary
 from quiredb.repositories.segments import (
     Stopping,
     damaged_segments,
+    memory_to_merge,
     merge,
     rebuild,
     seal,
@@ -32,6 +36,7 @@ _PURGE_ROWS = 500
 _REPACK_ROWS = 1_000
 _RELEASE_PAGES = 512
 _RECLAIM_SECONDS = 1.0
+_QUICK_PATIENCE_SECONDS = 60.0
 _AUDIT_SECONDS = 0.02
 _AUDIT_PROCESSOR_SHARE = 0.04
 """Of one processor, on average, that audits of all libraries take at most."""
@@ -50,10 +55,12 @@ class _Build:
 class Housekeeping:
     """Owns both workers. `changed` is told of every commit and only looks at sizes."""
 
-    def __init__(self, jobs: JobRegistry) -> None:
+    def __init__(self, jobs: JobRegistry, memory: MemoryBudget, measures: Measures) -> None:
         self._jobs = jobs
+        self._memory = memory
+        self._measures = measures
         self._stopping = threading.Event()
-        self._quick: Worker[OpenLibrary] = Worker("quire-tidy", self._tidy)
+        self._quick: Worker[OpenLibrary] = Worker("quire-tidy", self._tidy, _QUICK_PATIENCE_SECONDS)
         self._slow: Worker[_Build] = Worker("quire-build", self._perform)
         self._next_audit = -math.inf
 
@@ -68,9 +75,9 @@ class Housekeeping:
         self._slow.stop()
         self._quick.stop()
 
-    def failures(self) -> list[Exception]:
-        """Bugs that background work ran into."""
-        return [error for error in (self._quick.failed, self._slow.failed) if error]
+    def workers(self) -> tuple[Worker[OpenLibrary], Worker[_Build]]:
+        """The quick and the slow one."""
+        return self._quick, self._slow
 
     def changed(self, library: OpenLibrary, changes: Sequence[Change]) -> None:
         """Commits were applied."""
@@ -125,7 +132,8 @@ class Housekeeping:
         with library.exclusively():
             library.collection.sweep_fresh()
         if len(library.view().fresh) >= SEAL_ROWS:
-            seal(library, unwatched(stopping))
+            with self._measured("seal"):
+                seal(library, unwatched(stopping))
         if self._next_merge(library):
             self._slow.wake(_Build(library))
         if library.collection.documents_worn():
@@ -139,18 +147,22 @@ class Housekeeping:
         """
         if time.monotonic() - library.reclaimed_at < _RECLAIM_SECONDS:
             return True
-        purged = _PURGE_ROWS
+        purged = purged_in_all = _PURGE_ROWS
         while purged == _PURGE_ROWS and not stopping():
             with library.exclusively():
                 purged = library.store.purge(library.collection.horizon(), _PURGE_ROWS)
+            purged_in_all += purged
+            self._quick.progressed(purged_in_all)
         more = True
         while more and not stopping():
             with library.exclusively():
                 more = library.store.repack(_REPACK_ROWS)
+            self._quick.progressed(("repacked", library.store.free_bytes()))
         more = True
         while more and not stopping():
             with library.exclusively():
                 more = library.store.free_bytes() > 0 and library.store.release_pages(_RELEASE_PAGES)
+            self._quick.progressed(("released", library.store.free_bytes()))
         library.reclaimed_at = time.monotonic()
         return library.store.has_dead_versions()
 
@@ -189,13 +201,15 @@ class Housekeeping:
             if task.job_id is not None:
                 self._jobs.end(task.job_id, JobState.CANCELLED)
             return False
+        if task.job_id is not None and self._jobs.has_ended(task.job_id):
+            return False
         try:
             if task.job_id is not None:
                 self._rebuild(library, task.job_id, stopping)
             elif task.verifies:
                 self._verify(library, stopping)
             elif chosen := self._next_merge(library):
-                merge(library, chosen, watched(library, lambda _: None, stopping))
+                self._merge(library, chosen, stopping)
         except QuireError:
             if stopping():
                 return False
@@ -207,15 +221,26 @@ class Housekeeping:
         self._quick.wake(library)
         return False
 
+    def _merge(self, library: OpenLibrary, chosen: MergeRange, stopping: Stopping) -> None:
+        """Merge, when there is memory for it. Segments that come out as they went in would be merged for ever."""
+        before = library.collection.sizes()
+        damaged = bool(library.damaged)
+        with self._memory.reserve(memory_to_merge(library, chosen)), self._measured("merge"):
+            merge(library, chosen, watched(library, self._slow.progressed, stopping))
+        if library.collection.sizes() == before and not damaged:
+            raise AssertionError(f"merging segments {chosen} of library {library.id} changed nothing")
+
     def _rebuild(self, library: OpenLibrary, job_id: str, stopping: Stopping) -> None:
-        progress = watched(
-            library,
-            lambda done: self._jobs.progress(job_id, done),
-            lambda: stopping() or self._jobs.is_cancelled(job_id),
-        )
+        def report(done: float) -> None:
+            self._slow.progressed(done)
+            self._jobs.progress(job_id, done)
+
+        progress = watched(library, report, lambda: stopping() or self._jobs.is_cancelled(job_id))
+        everything = MergeRange(0, len(library.view().segments))
         try:
             progress.check()
-            rebuild(library, progress)
+            with self._memory.reserve(memory_to_merge(library, everything)), self._measured("rebuild"):
+                rebuild(library, progress)
         except JobCancelled:
             self._jobs.end(job_id, JobState.CANCELLED)
             return
@@ -224,6 +249,13 @@ class Housekeeping:
             return
         library.damaged.clear()
         self._jobs.end(job_id, JobState.SUCCEEDED)
+
+    @contextmanager
+    def _measured(self, kind: str) -> Iterator[None]:
+        """Time a build that succeeds."""
+        started = time.monotonic()
+        yield
+        self._measures.builds.observe(kind, time.monotonic() - started)
 
     def _verify(self, library: OpenLibrary, stopping: Stopping) -> None:
         damaged = damaged_segments(library, stopping)

@@ -59,6 +59,11 @@ class JobRegistry:
             self.end(job_id, JobState.CANCELLED)
         return self.get(job_id)
 
+    def has_ended(self, job_id: str) -> bool:
+        """Whether the job is over, or forgotten."""
+        with self._lock:
+            return job_id not in self._jobs or self._jobs[job_id].state in _ENDED
+
     def is_cancelled(self, job_id: str) -> bool:
         """Whether somebody asked the job to stop."""
         with self._lock:

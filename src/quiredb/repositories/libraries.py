@@ -6,17 +6,22 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from quiredb.domain.admission import MemoryBudget, Places
 from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
 from quiredb.domain.errors import NotFound, PreconditionFailed, StorageFailed
+from quiredb.domain.measures import Measures
 from quiredb.repositories.auditor import Auditor
 from quiredb.repositories.housekeeping import Housekeeping
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.loading import load_collection
 from quiredb.repositories.open_library import OpenLibrary
+from quiredb.repositories.watchdog import Watchdog
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.library_store import LibraryStore
 
 _log = logging.getLogger(__name__)
+_WRITES_AT_ONCE_MAX = 96
+"""Of all libraries, that wait for a commit or are in one. Beyond it a slow disk would take all threads from reads."""
 
 
 class LibraryRepository:
@@ -25,22 +30,26 @@ class LibraryRepository:
     A library that cannot be opened is named in `damaged` and answers with its error; the others serve.
     """
 
-    def __init__(self, folder: DataFolder, audit_share: float) -> None:
+    def __init__(self, folder: DataFolder, audit_share: float, memory: MemoryBudget) -> None:
         self.folder = folder
+        self.memory = memory
+        self.measures = Measures()
         self._audit_share = audit_share
+        self._writes = Places(_WRITES_AT_ONCE_MAX, "writes")
         self.jobs = JobRegistry()
-        self.housekeeping = Housekeeping(self.jobs)
+        self.housekeeping = Housekeeping(self.jobs, memory, self.measures)
+        self.watchdog = Watchdog(self.housekeeping.workers(), self.all)
         self.damaged: dict[str, StorageFailed] = {}
         self._libraries: dict[str, OpenLibrary] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path, audit_share: float = 0.0) -> "LibraryRepository":
+    def open(cls, path: Path, audit_share: float = 0.0, memory: MemoryBudget | None = None) -> "LibraryRepository":
         """Lock the folder (made when absent) and open its libraries; background work waits for `start`.
 
-        audit_share: of all searches, to be audited; 0: none.
+        audit_share: of all searches, to be audited; 0: none. memory: what background work may take; None: any amount.
         """
-        repository = cls(DataFolder.open(path), audit_share)
+        repository = cls(DataFolder.open(path), audit_share, memory or MemoryBudget.unlimited())
         repository.folder.remove_orphans()
         for library_id, key in repository.folder.catalogue.entries().items():
             repository._open_existing(library_id, key)
@@ -49,9 +58,11 @@ class LibraryRepository:
     def start(self) -> None:
         """Start background work."""
         self.housekeeping.start()
+        self.watchdog.start()
 
     def close(self) -> None:
         """Stop background work, close every file, unlock the folder."""
+        self.watchdog.stop()
         self.housekeeping.stop()
         with self._lock:
             for library in self._libraries.values():
@@ -137,6 +148,8 @@ class LibraryRepository:
             loaded.collection,
             loaded.damaged,
             Auditor(self._audit_share),
+            self.measures,
+            self._writes,
             self.housekeeping.changed,
             self.housekeeping.recorded,
         )

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from quiredb.domain.admission import Places
 from quiredb.domain.changes import Change
 from quiredb.domain.commands import Command, Receipt
 from quiredb.domain.errors import NotFound, QuireError, ReplicaBehind
 from quiredb.domain.filters import Filter
+from quiredb.domain.measures import Measures
 from quiredb.engine.batch_searching import NearestToEach, search_view_for_each
 from quiredb.engine.collection import Collection
 from quiredb.engine.searching import Nearest, Ranking, search_view
@@ -21,6 +23,7 @@ from quiredb.engine.view import View
 from quiredb.repositories.auditor import Auditor
 from quiredb.repositories.commits import CommitQueue
 from quiredb.repositories.loading import load_collection
+from quiredb.repositories.writer_role import WriterRole
 from quiredb.storage.library_store import Applied, LibraryStore
 from quiredb.storage.segments import SegmentRecord
 
@@ -49,19 +52,23 @@ class OpenLibrary:
         collection: Collection,
         damaged: Iterable[str],
         auditor: Auditor,
+        measures: Measures,
+        writes: Places,
         changed: Callable[["OpenLibrary", Sequence[Change]], None],
         recorded: Callable[["OpenLibrary"], None],
     ) -> None:
         self.store = store
         self.collection = collection
         self.auditor = auditor
-        self.writer = threading.Lock()
+        self.measures = measures
+        self.writer = WriterRole()
         self.sealing = threading.Lock()
         self.closed = threading.Event()
         self.measured_recall: float | None = None
         self.building: float | None = None
         self.reclaimed_at = -math.inf
         self.damaged = set(damaged)
+        self._writes = writes
         self._changed = changed
         self._recorded = recorded
         self._behind = False
@@ -78,8 +85,9 @@ class OpenLibrary:
         return self.collection.view
 
     def submit(self, command: Command) -> Receipt:
-        """Commit a command; readers see it when this returns."""
-        return self._commits.submit(command)
+        """Commit a command; readers see it when this returns. `Overloaded` while too many wait to write."""
+        with self._writes.one():
+            return self._commits.submit(command)
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -107,14 +115,18 @@ class OpenLibrary:
 
     def search(self, view: View, nearest: Nearest, filter_: Filter | None = None) -> Ranking:
         """Search a view of this library. Some searches are recorded to be audited."""
+        started = time.perf_counter()
         ranking = search_view(view, nearest, filter_, self.texts)
+        self._searched(filter_, time.perf_counter() - started)
         if self.auditor.record(nearest, filter_):
             self._recorded(self)
         return ranking
 
     def search_for_each(self, view: View, nearest: NearestToEach, filter_: Filter | None = None) -> list[Ranking]:
         """Search a view of this library for several queries. Some searches are recorded to be audited."""
+        started = time.perf_counter()
         rankings = search_view_for_each(view, nearest, filter_, self.texts)
+        self._searched(filter_, time.perf_counter() - started)
         recorded = [self.auditor.record(nearest.one(number), filter_) for number in range(len(nearest.queries))]
         if any(recorded):
             self._recorded(self)
@@ -135,8 +147,15 @@ class OpenLibrary:
     def _write(self, commands: Sequence[Command]) -> list[Applied | QuireError]:
         self._check_open()
         self._catch_up()
+        started = time.perf_counter()
         with self._committing():
-            return self.store.write(commands)
+            results = self.store.write(commands)
+        self.measures.commits.observe(time.perf_counter() - started)
+        self.measures.commit_sizes.observe(len(commands))
+        return results
+
+    def _searched(self, filter_: Filter | None, seconds: float) -> None:
+        self.measures.searches.observe("unfiltered" if filter_ is None else "filtered", seconds)
 
     def _check_open(self) -> None:
         if self.closed.is_set():

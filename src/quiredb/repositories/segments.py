@@ -19,6 +19,8 @@ from quiredb.storage.segment_file import open_segment, write_segment
 from quiredb.storage.segments import SegmentRecord
 
 _COLLECTING_SHARE = 0.1
+_VECTOR_COPIES = 3
+_ROW_BYTES = 600
 
 
 def seal(library: OpenLibrary, progress: Progress) -> None:
@@ -52,6 +54,13 @@ def merge(library: OpenLibrary, chosen: MergeRange, progress: Progress, *, anew:
         contents = collect(rows, view.library.dimension, progress)
     like = None if anew else _most_of(parts)
     _build_and_swap(library, contents, span, names, progress, like)
+
+
+def memory_to_merge(library: OpenLibrary, chosen: MergeRange) -> int:
+    """About how many bytes a merge of these segments, and one that they are sealed with, takes while it runs."""
+    view = library.view()
+    rows = sum(part.segment.index.count for part in view.segments[chosen.first : chosen.last]) + len(view.fresh)
+    return rows * (_VECTOR_COPIES * 4 * view.library.dimension + _ROW_BYTES)
 
 
 def rebuild(library: OpenLibrary, progress: Progress) -> None:

@@ -1,10 +1,19 @@
-"""What operators ask: ready or not, which versions, how many libraries."""
+"""What operators ask: ready or not, which versions, how many libraries. Everything is worked out when it is asked."""
 
-from quiredb.domain.errors import Unavailable
+from collections.abc import Iterator
+
+from quiredb.domain.admission import MemoryBudget
+from quiredb.domain.errors import Draining, Unavailable
 from quiredb.domain.indexing import RecallAudit
 from quiredb.domain.library import Library
-from quiredb.domain.reading import Check
+from quiredb.domain.measures import Measures
+from quiredb.domain.operating import Check, Condition, Severity, StartProgress, WorkerState
 from quiredb.repositories.libraries import LibraryRepository
+from quiredb.storage.machine import disk_space
+
+_MEBIBYTE = 1024 * 1024
+_FREE_BYTES_MIN = 256 * _MEBIBYTE
+_NAMES_SHOWN = 20
 
 
 class HealthService:
@@ -13,29 +22,60 @@ class HealthService:
     def __init__(self, repository: LibraryRepository, versions: dict[str, str]) -> None:
         self._repository = repository
         self._versions = versions
-        self._starting: str | None = None
+        self._start: StartProgress | None = None
+        self._ending = False
+        self._closed_to_new = False
 
-    def starting(self, step: str | None) -> None:
+    @property
+    def memory(self) -> MemoryBudget:
+        """What requests may take."""
+        return self._repository.memory
+
+    @property
+    def measures(self) -> Measures:
+        """What libraries counted."""
+        return self._repository.measures
+
+    def starting(self, progress: StartProgress | None) -> None:
         """Say what the start is busy with; None: it is over."""
-        self._starting = step
+        self._start = progress
+
+    def start_progress(self) -> StartProgress | None:
+        """What the start is busy with; None: it is over."""
+        return self._start
+
+    def ending(self) -> None:
+        """The server is to end: not ready from now on, though requests are still answered."""
+        self._ending = True
+
+    def close_to_new(self) -> None:
+        """Take no new requests; those under way are finished."""
+        self._ending = self._closed_to_new = True
+
+    def require_open(self) -> None:
+        """Raise `Draining` once the server takes nothing new."""
+        if self._closed_to_new:
+            raise Draining("The server is ending. Ask another one, or again when it is back.")
+
+    def is_ending(self) -> bool:
+        """Whether clients should not come back on the same connection."""
+        return self._ending
 
     def require_started(self) -> None:
         """Raise `Unavailable` while the server starts."""
-        if self._starting is not None:
-            raise Unavailable(f"The server is starting: {self._starting}. Try again shortly.")
+        if self._start is not None:
+            raise Unavailable(f"The server is starting: {self._start.step}. Try again shortly.")
 
-    def ready(self) -> list[Check]:
-        """One line for each thing that must work."""
-        starting = self._starting
-        damaged = sorted(self._repository.damaged)
-        failures = self._repository.housekeeping.failures()
-        return [
-            Check("start", starting is None, starting or "done"),
-            Check(
-                "storage", not damaged, f"cannot be opened: {', '.join(damaged)}" if damaged else "all libraries open"
-            ),
-            Check("background", not failures, "failed: see the log" if failures else "running"),
-        ]
+    def condition(self) -> Condition:
+        """Whether requests should come, with one line for each thing that must work."""
+        checks = tuple(self._checks())
+        return Condition(self._status(checks), checks)
+
+    def workers(self) -> list[WorkerState]:
+        """Every thread of background work, as it is."""
+        states = [worker.state() for worker in self._repository.housekeeping.workers()]
+        watching = self._repository.watchdog.is_watching()
+        return [*states, WorkerState("quire-watch", watching, "running" if watching else "its thread is dead", {})]
 
     def version(self) -> dict[str, str]:
         """Versions of the program, the API, the data format and the kernels in use."""
@@ -49,3 +89,43 @@ class HealthService:
     def libraries(self) -> list[Library]:
         """Every open library, for metrics."""
         return [library.view().library for library in self._repository.all()]
+
+    def _status(self, checks: tuple[Check, ...]) -> str:
+        if self._ending:
+            return "draining"
+        if self._start is not None:
+            return "failed" if self._start.failed else "starting"
+        failing = {check.severity for check in checks if not check.ok}
+        if Severity.BLOCKING in failing:
+            return "not-ready"
+        return "degraded" if failing else "ready"
+
+    def _checks(self) -> Iterator[Check]:
+        start = self._start
+        yield Check("start", start is None, "done" if start is None else start.step)
+        yield Check("accepting", not self._ending, "the server is ending" if self._ending else "new requests are taken")
+        yield self._storage()
+        yield self._background()
+        yield self._disk()
+        yield self._memory()
+
+    def _storage(self) -> Check:
+        damaged = sorted(self._repository.damaged)
+        if not damaged:
+            return Check("storage", True, "all libraries open", Severity.DEGRADING)
+        named = ", ".join(damaged[:_NAMES_SHOWN]) + (", ..." if len(damaged) > _NAMES_SHOWN else "")
+        return Check("storage", False, f"{len(damaged)} cannot be opened: {named}", Severity.DEGRADING)
+
+    def _background(self) -> Check:
+        complaints = [f"{worker.name}: {worker.detail}" for worker in self.workers() if not worker.up]
+        return Check("background", not complaints, "; ".join(complaints) or "running")
+
+    def _disk(self) -> Check:
+        free = disk_space(self._repository.folder.path).free
+        detail = f"{free // _MEBIBYTE:,} MiB free"
+        return Check("disk", free >= _FREE_BYTES_MIN, detail, Severity.DEGRADING)
+
+    def _memory(self) -> Check:
+        used, limit = self.memory.used() // _MEBIBYTE, self.memory.limit
+        detail = f"{used:,} MiB" if limit is None else f"{used:,} of {limit // _MEBIBYTE:,} MiB"
+        return Check("memory", not self.memory.is_exhausted(), detail, Severity.DEGRADING)

@@ -25,7 +25,7 @@ from quiredb.repositories.keys import KeyRing, create_key, revoke_key
 from quiredb.storage.keys import KeyTable
 from tests.integration.api.conftest import _check_problem, problem_of
 
-FREE = ("/livez", "/readyz", "/version")
+FREE = ("/livez", "/readyz", "/startupz", "/version")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 

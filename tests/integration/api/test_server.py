@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from quiredb.api.metrics import Metrics
 from quiredb.app import Instance
 from quiredb.domain import limits
+from quiredb.domain.operating import StartProgress
 from quiredb.local import ApplicationTransport
 from quiredb.repositories.auditing import audit_next
 from tests.integration.api.conftest import BODY_BYTES_MAX, problem_of
@@ -24,16 +25,20 @@ def test_alive_ready_version(client: httpx.Client) -> None:
     ready = client.get("/readyz").json()
     assert ready["status"] == "ready"
     assert all(check["ok"] for check in ready["checks"])
+    assert client.get("/startupz").json()["status"] == "started"
     version = client.get("/version").json()
     assert (version["api"], set(version)) == ("1", {"version", "api", "format", "kernels"})
 
 
 def test_while_starting_only_probes_answer(client: httpx.Client, instance: Instance, guide: str) -> None:
-    instance.services.health.starting("kernels 3/9")
+    instance.services.health.starting(StartProgress("kernels 3/9", 3, 9))
     try:
         assert client.get("/livez").status_code == 200
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (503, "starting")
+        started = client.get("/startupz")
+        assert started.status_code == 503
+        assert started.json() == {"status": "starting", "step": "kernels 3/9", "done": 3, "total": 9}
         for response in (client.get(guide), client.post(f"{guide}/search", json={"vector": [1, 2, 3]})):
             assert problem_of(response, 503, "unavailable")["retryable"] is True
             assert response.headers["retry-after"]

@@ -70,13 +70,18 @@ def fill(library: OpenLibrary, numbers: range, step: int = 1_000) -> None:
         library.submit(batch(*map(put, range(start, min(start + step, numbers.stop)))))
 
 
+def assert_no_bugs(repository: LibraryRepository) -> None:
+    """Background work met no bug."""
+    assert all("bug" not in worker.state().failures for worker in repository.housekeeping.workers())
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[LibraryRepository]:
     repository = LibraryRepository.open(path)
     repository.start()
     try:
         yield repository
-        assert repository.housekeeping.failures() == []
+        assert_no_bugs(repository)
     finally:
         repository.close()
 

@@ -26,7 +26,7 @@ from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.repositories.segments import merge
 from tests.unit.repositories.audited import ASKED, QUIET, ROWS, Floats, audit, filled, normal, search
-from tests.unit.repositories.libraries import batch, delete, wait_until
+from tests.unit.repositories.libraries import assert_no_bugs, batch, delete, wait_until
 
 
 def never() -> bool:
@@ -176,6 +176,6 @@ def test_a_search_is_audited_without_being_asked(tmp_path: Path) -> None:
         search(library, normal(3, seed=2))
         repository.start()
         wait_until(lambda: (report := library.auditor.report) is not None and report.overall.queries == 2, "an audit")
-        assert repository.housekeeping.failures() == []
+        assert_no_bugs(repository)
     finally:
         repository.close()

@@ -15,7 +15,7 @@ Identify: TypeAlias = Callable[[bytes | None], Principal | None]
 """Who shows this key, or none; None when they may not pass."""
 
 ALIVE_PATH = "/livez"
-FREE_PATHS = frozenset({ALIVE_PATH, "/readyz", "/version"})
+FREE_PATHS = frozenset({ALIVE_PATH, "/readyz", "/startupz", "/version"})
 """What probes and load balancers ask, without a key and by exactly these paths."""
 
 _FREE_METHODS = frozenset({"GET", "HEAD"})

@@ -11,7 +11,15 @@ from quiredb.api.bodies import StrictRoute
 from quiredb.api.dependencies import HealthDependency, SettingsDependency
 from quiredb.api.openapi import problems
 from quiredb.api.schemas.search import RECALL_QUERIES_MAX
-from quiredb.api.schemas.server import AliveAnswer, LimitsAnswer, ReadyAnswer, VersionAnswer, ready_answer
+from quiredb.api.schemas.server import (
+    AliveAnswer,
+    LimitsAnswer,
+    ReadyAnswer,
+    StartAnswer,
+    VersionAnswer,
+    ready_answer,
+    start_answer,
+)
 from quiredb.api.settings import ApiSettings
 from quiredb.api.strict_json import DEPTH_MAX
 from quiredb.domain import limits
@@ -20,8 +28,8 @@ router = APIRouter(tags=["server"], route_class=StrictRoute)
 
 
 @router.get("/livez", operation_id="get_alive", summary="Is the process alive?", response_model=AliveAnswer)
-def get_alive() -> JsonAnswer:
-    """Answers 200 whenever the process answers at all; touches no disk."""
+async def get_alive() -> JsonAnswer:
+    """Answers 200 whenever the process answers at all; touches no disk and waits for no thread."""
     return answer({"status": "alive"})
 
 
@@ -33,9 +41,22 @@ def get_alive() -> JsonAnswer:
     responses={503: {"model": ReadyAnswer, "description": "Not yet; `checks` says what is missing."}},
 )
 def get_ready(health: HealthDependency) -> JsonAnswer:
-    """Answers 200 when every check holds, 503 otherwise; the body is the same."""
-    report = ready_answer(health.ready())
-    return answer(report, status=200 if report["status"] == "ready" else 503)
+    """Answers 200 when requests should come, which may be `degraded`, and 503 otherwise; the body is the same."""
+    condition = health.condition()
+    return answer(ready_answer(condition), status=200 if condition.is_ready else 503)
+
+
+@router.get(
+    "/startupz",
+    operation_id="get_started",
+    summary="Has it started?",
+    response_model=StartAnswer,
+    responses={503: {"model": StartAnswer, "description": "Not yet; `step` says what it is busy with."}},
+)
+async def get_started(health: HealthDependency) -> JsonAnswer:
+    """Answers 503 while the server starts, with how far it is, and 200 for ever after."""
+    progress = health.start_progress()
+    return answer(start_answer(progress), status=200 if progress is None else 503)
 
 
 @router.get("/version", operation_id="get_version", summary="Versions", response_model=VersionAnswer)

@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from quiredb.domain.reading import Check
+from quiredb.domain.operating import Condition, StartProgress
 
 
 class AliveAnswer(TypedDict):
@@ -20,10 +20,23 @@ class CheckAnswer(TypedDict):
 
 
 class ReadyAnswer(TypedDict):
-    """Whether requests can be served now, and what is missing."""
+    """Whether requests should come now, and what is missing.
+
+    `status` is ready, degraded (some libraries or writes are refused, the rest is served), starting, failed, draining
+    or not-ready.
+    """
 
     status: str
     checks: list[CheckAnswer]
+
+
+class StartAnswer(TypedDict):
+    """How far the start is: started, starting or failed; steps `done` of `total`, 0 where they cannot be counted."""
+
+    status: str
+    step: str
+    done: int
+    total: int
 
 
 class VersionAnswer(TypedDict):
@@ -69,9 +82,17 @@ class LimitsAnswer(TypedDict):
     wait_ms_max: int
 
 
-def ready_answer(checks: list[Check]) -> ReadyAnswer:
+def ready_answer(condition: Condition) -> ReadyAnswer:
     """The readiness report."""
-    return {
-        "status": "ready" if all(check.ok for check in checks) else "starting",
-        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks],
-    }
+    checks: list[CheckAnswer] = [
+        {"name": check.name, "ok": check.ok, "detail": check.detail} for check in condition.checks
+    ]
+    return {"status": condition.status, "checks": checks}
+
+
+def start_answer(progress: StartProgress | None) -> StartAnswer:
+    """How far the start is."""
+    if progress is None:
+        return {"status": "started", "step": "done", "done": 0, "total": 0}
+    status = "failed" if progress.failed else "starting"
+    return {"status": status, "step": progress.step, "done": progress.done, "total": progress.total}

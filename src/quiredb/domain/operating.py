@@ -1,0 +1,58 @@
+"""What a running server says of itself: its workers, its memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A thread of background work. `failures` counts by error code, bugs as `bug`."""
+
+    name: str
+    up: bool
+    detail: str
+    failures: Mapping[str, int]
+
+
+class Severity(StrEnum):
+    """How bad it is when a check does not hold: nobody should ask now, or some answers are refused."""
+
+    BLOCKING = "blocking"
+    DEGRADING = "degrading"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the readiness report."""
+
+    name: str
+    ok: bool
+    detail: str
+    severity: Severity = Severity.BLOCKING
+
+
+@dataclass(frozen=True, slots=True)
+class StartProgress:
+    """How far the start is: a word for people, and steps done of all, where they can be counted."""
+
+    step: str
+    done: int = 0
+    total: int = 0
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Whether requests should come: one word made of the checks, the checks, and whether any is blocking.
+
+    `status` is starting, failed, draining, not-ready, degraded or ready.
+    """
+
+    status: str
+    checks: tuple[Check, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether no blocking check fails."""
+        return all(check.ok or check.severity is Severity.DEGRADING for check in self.checks)
