@@ -29,6 +29,7 @@ MERGE_PATCH = "application/merge-patch+json"
 NDJSON = "application/x-ndjson"
 _THREAD_FROM_BYTES = 32 * 1024
 _SMALL_BYTES = 64 * 1024
+_COPIES_RECEIVED = 2
 _NAME_CHARACTERS_SHOWN = 64
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -145,16 +146,19 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     """
     reservation: Reservation = request.scope["state"]["memory"]
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > bytes_max:
+    expected = int(announced) if announced.isdecimal() else 0
+    if expected > bytes_max:
         raise _too_large(bytes_max)
+    if expected > _SMALL_BYTES:
+        reservation.grow(_COPIES_RECEIVED * expected)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > bytes_max:
             raise _too_large(bytes_max)
-        if not announced:
-            reservation.grow(2 * len(part))
+        if size > max(expected, _SMALL_BYTES):
+            reservation.grow(_COPIES_RECEIVED * len(part))
         parts.append(part)
     raw = b"".join(parts)
     if size > _SMALL_BYTES:

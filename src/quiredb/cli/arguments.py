@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from quiredb.settings import byte_count
+
 
 class JsonObject(click.ParamType[dict[str, Any], Any]):
     """A JSON object, such as a filter."""
@@ -21,6 +23,19 @@ class JsonObject(click.ParamType[dict[str, Any], Any]):
         if not isinstance(parsed, dict):
             self.fail('not a JSON object such as \'{"tags": {"contains": "news"}}\'', param, ctx)
         return parsed
+
+
+class ByteCount(click.ParamType[int, Any]):
+    """A number of bytes: 1048576, 512K, 700M, 4G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, or a usage error."""
+        try:
+            return byte_count(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a size such as 700M or 4G", param, ctx)
 
 
 class Vector(click.ParamType[list[float] | dict[str, str], Any]):

@@ -17,7 +17,7 @@ import click
 import uvicorn
 
 from quiredb.cli.allocator import look_for_cycles_seldom, return_memory_early
-from quiredb.cli.byte_counts import ByteCount
+from quiredb.cli.arguments import ByteCount
 from quiredb.cli.draining import ENDING, DrainingServer
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed

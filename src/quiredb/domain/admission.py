@@ -105,10 +105,14 @@ class Reservation:
         self._budget.take(size)
         self._size += size
 
+    def shrink(self, size: int) -> None:
+        """Give some of it back."""
+        self._budget.give_back(size)
+        self._size -= size
+
     def release(self) -> None:
         """Give everything back."""
-        self._budget.give_back(self._size)
-        self._size = 0
+        self.shrink(self._size)
 
 
 class Places:

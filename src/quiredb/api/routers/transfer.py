@@ -1,6 +1,5 @@
 """Whole libraries in and out."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from anyio import CapacityLimiter, to_thread
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from quiredb.api.answers import POSITION_HEADER, JsonAnswer, answer
-from quiredb.api.bodies import NDJSON, StrictRoute, check_media_type
+from quiredb.api.bodies import NDJSON, StrictRoute, check_media_type, decoded_bytes
 from quiredb.api.dependencies import (
     LibraryPath,
     ReadTermsDependency,
@@ -21,11 +20,15 @@ from quiredb.api.line_stream import LineStream
 from quiredb.api.openapi import READ_PROBLEMS, WRITE_PROBLEMS
 from quiredb.api.read_ahead import ReadAhead
 from quiredb.api.schemas.transfer import ImportAnswer, import_answer, import_item
+from quiredb.domain.admission import Reservation
 from quiredb.domain.drafts import ImportItem, ImportReport
 
 router = APIRouter(prefix="/v1/libraries/{library}", tags=["transfer"], route_class=StrictRoute)
 
 _ACCEPTED = frozenset({NDJSON})
+_IMPORT_BYTES = 32 * 1024 * 1024
+"""About what an import takes: parts received ahead, the lines of a commit and what became of them."""
+_LONG_LINE_BYTES = 512 * 1024
 _NDJSON_EXAMPLE = (
     '{"id": "guide", "metadata": {"title": "Guide"}, '
     '"chunks": [{"id": "g1", "text": "One.", "embedding": [0.1, 0.9]}]}\n'
@@ -64,15 +67,30 @@ async def import_library(
     check_media_type(request, _ACCEPTED)
     token = idempotency_token(request.scope["route"].path, idempotency_key, b"")
 
+    reservation: Reservation = request.scope["state"]["memory"]
+    reservation.grow(_IMPORT_BYTES)
+
     def run(body: ReadAhead) -> ImportReport:
         lines = LineStream(body, settings.import_line_bytes_max)
-        items: Iterator[ImportItem] = (import_item(number, line) for number, line in lines)
+        items = (_item(number, line, reservation) for number, line in lines)
         return services.transfer.import_items(library, items, abort_on_error=on_error == "abort", idempotency=token)
 
     slots: CapacityLimiter = request.app.state.import_slots
     async with ReadAhead(request.stream()) as body:
         report = await to_thread.run_sync(run, body, limiter=slots)
     return answer(import_answer(report), position=report.position)
+
+
+def _item(number: int, line: bytes, reservation: Reservation) -> ImportItem:
+    """What a line asks for; `Overloaded` when it is a long one and there is no memory to decode it."""
+    if len(line) <= _LONG_LINE_BYTES:
+        return import_item(number, line)
+    size = decoded_bytes(line)
+    reservation.grow(size)
+    try:
+        return import_item(number, line)
+    finally:
+        reservation.shrink(size)
 
 
 @router.get(
