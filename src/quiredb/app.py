@@ -44,6 +44,8 @@ _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_USES = 60
 
 Say = Callable[[str], None]
+_THREADS = 128
+"""Of requests that wait for the disk, searches and imports apart; more than may write at once."""
 
 
 class Instance:
@@ -95,6 +97,7 @@ def build(settings: Settings, progress: Say | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         starter = threading.Thread(target=_start, args=(instance, progress or _log.info), name="quire-start")
         starter.start()
         async with anyio.create_task_group() as tasks:

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from quiredb.api.errors import BadRequest, Internal, MethodNotAllowed, RouteNotFound, kind_of
 from quiredb.api.schemas.base import violations_of
 from quiredb.api.schemas.problems import Problem, violation_answer
-from quiredb.domain.errors import QuireError, ValidationFailed
+from quiredb.domain.errors import Overloaded, QuireError, ValidationFailed
 from quiredb.domain.limits import ERRORS_REPORTED_MAX
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -63,6 +63,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_quire_error(request: Request, error: QuireError) -> Response:
         return problem_response(request.scope, error)
 
+    async def on_no_memory(request: Request, _: MemoryError) -> Response:
+        return problem_response(request.scope, Overloaded("The server ran out of memory over this; send less at once."))
+
     async def on_invalid_parameters(request: Request, error: RequestValidationError) -> Response:
         return problem_response(request.scope, ValidationFailed(violations_of(list(error.errors()))))
 
@@ -70,6 +73,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem_response(request.scope, _from_http(app, request.scope, error))
 
     app.add_exception_handler(QuireError, on_quire_error)  # type: ignore[arg-type]
+    app.add_exception_handler(MemoryError, on_no_memory)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, on_http_error)  # type: ignore[arg-type]
 

@@ -44,7 +44,7 @@ HOLDERS = [None, "wrong", "expired", "revoked", *MAY, "other-library"]
 
 def needed(method: str, path: str) -> str:
     """What a request needs, told by its method and path."""
-    if path in {"/livez", "/readyz", "/version"}:
+    if path in {"/livez", "/readyz", "/startupz", "/version"}:
         return OPEN
     if path == "/metrics":
         return METRICS

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from quiredb.api.answers import JsonAnswer, answer
 from quiredb.api.bodies import StrictRoute
-from quiredb.api.dependencies import HealthDependency, SettingsDependency
+from quiredb.api.dependencies import HealthDependency, PrincipalDependency, SettingsDependency
 from quiredb.api.openapi import problems
 from quiredb.api.schemas.search import RECALL_QUERIES_MAX
 from quiredb.api.schemas.server import (
@@ -23,6 +23,7 @@ from quiredb.api.schemas.server import (
 from quiredb.api.settings import ApiSettings
 from quiredb.api.strict_json import DEPTH_MAX
 from quiredb.domain import limits
+from quiredb.domain.rights import Principal, Right
 
 router = APIRouter(tags=["server"], route_class=StrictRoute)
 
@@ -40,10 +41,14 @@ async def get_alive() -> JsonAnswer:
     response_model=ReadyAnswer,
     responses={503: {"model": ReadyAnswer, "description": "Not yet; `checks` says what is missing."}},
 )
-def get_ready(health: HealthDependency) -> JsonAnswer:
-    """Answers 200 when requests should come, which may be `degraded`, and 503 otherwise; the body is the same."""
+def get_ready(health: HealthDependency, principal: PrincipalDependency) -> JsonAnswer:
+    """Answers 200 when requests should come, which may be `degraded`, and 503 otherwise; the body has the same members.
+
+    Without a key that may read metrics, `checks` is empty.
+    """
     condition = health.condition()
-    return answer(ready_answer(condition), status=200 if condition.is_ready else 503)
+    report = ready_answer(condition, in_full=_may_know(principal))
+    return answer(report, status=200 if condition.is_ready else 503)
 
 
 @router.get(
@@ -53,10 +58,14 @@ def get_ready(health: HealthDependency) -> JsonAnswer:
     response_model=StartAnswer,
     responses={503: {"model": StartAnswer, "description": "Not yet; `step` says what it is busy with."}},
 )
-async def get_started(health: HealthDependency) -> JsonAnswer:
-    """Answers 503 while the server starts, with how far it is, and 200 for ever after."""
+async def get_started(health: HealthDependency, principal: PrincipalDependency) -> JsonAnswer:
+    """Answers 503 while the server starts, with how far it is, and 200 for ever after.
+
+    Without a key that may read metrics, `step` is empty.
+    """
     progress = health.start_progress()
-    return answer(start_answer(progress), status=200 if progress is None else 503)
+    report = start_answer(progress, in_full=_may_know(principal))
+    return answer(report, status=200 if progress is None else 503)
 
 
 @router.get("/version", operation_id="get_version", summary="Versions", response_model=VersionAnswer)
@@ -93,6 +102,11 @@ def get_limits(settings: SettingsDependency) -> JsonAnswer:
 def get_openapi(request: Request) -> Response:
     """The OpenAPI document of this server."""
     return Response(request.app.state.description, media_type="application/json")
+
+
+def _may_know(principal: Principal) -> bool:
+    """Whether somebody may read more of the server's state than one word."""
+    return Right.METRICS in principal.rights
 
 
 def published_limits(settings: ApiSettings) -> dict[str, int]:

@@ -82,17 +82,18 @@ class LimitsAnswer(TypedDict):
     wait_ms_max: int
 
 
-def ready_answer(condition: Condition) -> ReadyAnswer:
-    """The readiness report."""
+def ready_answer(condition: Condition, *, in_full: bool) -> ReadyAnswer:
+    """The readiness report, or its word alone."""
     checks: list[CheckAnswer] = [
         {"name": check.name, "ok": check.ok, "detail": check.detail} for check in condition.checks
     ]
-    return {"status": condition.status, "checks": checks}
+    return {"status": condition.status, "checks": checks if in_full else []}
 
 
-def start_answer(progress: StartProgress | None) -> StartAnswer:
-    """How far the start is."""
+def start_answer(progress: StartProgress | None, *, in_full: bool) -> StartAnswer:
+    """How far the start is, with or without what it is busy with."""
     if progress is None:
-        return {"status": "started", "step": "done", "done": 0, "total": 0}
+        return {"status": "started", "step": "", "done": 0, "total": 0}
     status = "failed" if progress.failed else "starting"
-    return {"status": status, "step": progress.step, "done": progress.done, "total": progress.total}
+    step = progress.step if in_full else ""
+    return {"status": status, "step": step, "done": progress.done, "total": progress.total}
