@@ -11,8 +11,8 @@ from quiredb.api.bodies import StrictRoute
 from quiredb.api.cursors import CursorSigner
 from quiredb.api.dependencies import Services
 from quiredb.api.metrics import Metrics
-from quiredb.api.middleware.admission import Admission
 from quiredb.api.middleware.authentication import Authentication, Identify, everybody
+from quiredb.api.middleware.capacity import Capacity
 from quiredb.api.middleware.internal_errors import InternalErrors
 from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
@@ -53,7 +53,7 @@ def create_api(
         Middleware(Observation, metrics),
         Middleware(InternalErrors),
         Middleware(Authentication, identify),
-        Middleware(Admission, services.health),
+        Middleware(Capacity, services.health),
     ]
     app = _routed(lifespan, middleware)
     app.state.services = services

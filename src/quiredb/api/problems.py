@@ -57,6 +57,11 @@ def internal_error(scope: Scope) -> Response:
     return problem_response(scope, Internal("The server met a bug. Its log says more under this request id."))
 
 
+def out_of_memory() -> QuireError:
+    """What a `MemoryError` is for the client."""
+    return Overloaded("The server ran out of memory over this; send less at once.")
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every expected exception with a problem document."""
 
@@ -64,7 +69,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem_response(request.scope, error)
 
     async def on_no_memory(request: Request, _: MemoryError) -> Response:
-        return problem_response(request.scope, Overloaded("The server ran out of memory over this; send less at once."))
+        return problem_response(request.scope, out_of_memory())
 
     async def on_invalid_parameters(request: Request, error: RequestValidationError) -> Response:
         return problem_response(request.scope, ValidationFailed(violations_of(list(error.errors()))))

@@ -5,7 +5,7 @@ import logging
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quiredb.api.problems import internal_error
+from quiredb.api.problems import internal_error, out_of_memory, problem_response
 
 _log = logging.getLogger("quiredb.api")
 
@@ -32,6 +32,11 @@ class InternalErrors:
             await self._app(scope, receive, send_noting)
         except ClientDisconnect:
             _log.info("request %s: the client went away", scope["state"]["request_id"])
+        except MemoryError:
+            _log.warning("request %s: memory ran out", scope["state"]["request_id"])
+            if started:
+                raise
+            await problem_response(scope, out_of_memory())(scope, receive, send)
         except Exception:  # the one place where any exception is a bug to report, not to hide
             _log.exception("request %s failed", scope["state"]["request_id"])
             if started:

@@ -11,7 +11,7 @@ EXEMPT_PATHS = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 """What operators ask while the server is in need."""
 
 
-class Admission:
+class Capacity:
     """Refuses with 503 what the server cannot take on: all while it ends, and what memory does not suffice for.
 
     `scope["state"]["memory"]` is the request's reservation: whoever receives and decodes its body lets it grow before,
