@@ -1,0 +1,92 @@
+"""Bugs in how a library is kept."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, replace
+from typing import Any
+
+import apsw
+
+from quiredb.domain.commands import Command, WriteBatch
+from quiredb.storage import lock, rows
+from quiredb.storage.connections import WriteConnection
+from quiredb.storage.database import database_errors
+from quiredb.storage.library_store import LibraryStore
+from quiredb.storage.segments import SegmentRecord, Segments
+
+_COMMITS_AT_ONCE = 10
+
+
+def acknowledge_before_commit() -> None:
+    """Ten transactions are committed as one; all of them are answered at once."""
+    begun: dict[int, int] = {}
+
+    @contextmanager
+    def transaction(self: Any) -> Iterator[apsw.Connection]:
+        with database_errors(self.path):
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+            begun[id(self)] = begun.get(id(self), 0) + 1
+            if begun[id(self)] % _COMMITS_AT_ONCE == 0:
+                self._connection.execute("COMMIT")
+
+    WriteConnection.transaction = transaction  # type: ignore[method-assign]
+
+
+def tear_batches() -> None:
+    """The operations of a batch are committed one by one."""
+    write = LibraryStore.write
+
+    def torn(self: LibraryStore, commands: Sequence[Command]) -> list[Any]:
+        results = []
+        for command in commands:
+            if not isinstance(command, WriteBatch) or command.idempotency is not None:
+                results += write(self, [command])
+                continue
+            for operation in command.operations:
+                part = write(self, [replace(command, operations=(operation,))])
+            results += part
+        return results
+
+    LibraryStore.write = torn  # type: ignore[method-assign]
+
+
+def forget_graves() -> None:
+    """Deaths are not noted for segments: what died is alive in them after the next start."""
+
+    def bury(connection: apsw.Connection, rows_: tuple[int, ...], position: int) -> None:
+        for row in rows_:
+            connection.execute("UPDATE chunks SET died = ? WHERE row = ?", (position, row))
+
+    rows._bury_chunks = bury
+
+
+def forget_deaths_of_new_segments() -> None:
+    """A segment counts as newer than it is: deaths since it was built are forgotten when it is swapped in."""
+
+    def swap(self: Any, remove: Sequence[str], add: Sequence[SegmentRecord]) -> None:
+        with self._writer.transaction() as connection:
+            connection.executemany("DELETE FROM segments WHERE name = ?", ((name,) for name in remove))
+            connection.executemany("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", (astuple(one) for one in add))
+            connection.executemany(
+                "DELETE FROM graves WHERE row > ? AND row <= ?", ((one.low_row, one.high_row) for one in add)
+            )
+
+    Segments.swap = swap  # type: ignore[method-assign]
+
+
+def skip_lock() -> None:
+    """Two processes may have one folder."""
+
+    class Unlocked:
+        LOCK_EX, LOCK_NB = fcntl.LOCK_EX, fcntl.LOCK_NB
+
+        @staticmethod
+        def flock(descriptor: int, how: int) -> None:
+            return None
+
+    lock.fcntl = Unlocked  # type: ignore[assignment]

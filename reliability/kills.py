@@ -1,0 +1,257 @@
+"""kill -9 at any moment of a server under mixed load: `python -m reliability.kills [--count N] [--seed S] [--lanes L]`.
+
+Four writers, one client that makes and removes libraries and one that asks for one index after the other write to a
+real `quire serve` until it is killed, 0 to 250 ms later; now and then it is killed while it still starts. The next
+server must hold, for each client, what it was told or that plus the one request that was cut, wholly or not at all,
+byte for byte; and every count, list and search must equal a recomputation from the export.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from quiredb.storage.check import Severity, check_folder
+from reliability.answers import judge
+from reliability.librarian import Indexer, Librarian
+from reliability.records import Record
+from reliability.servers import NotReady, Nursery, Server
+from reliability.shelves import DIMENSION, Document, Shelf, difference, read_shelf, same
+from reliability.wire import Wire
+from reliability.writers import Writer
+
+LIBRARY = "main"
+WRITERS = 4
+KILL_WITHIN_SECONDS = 0.25
+KILLED_WHILE_STARTING_SHARE = 0.1
+_START_SECONDS = 0.5
+FENCE_EVERY = 10
+"""Cycles between attempts to start a second server on the same folder."""
+CHECK_EVERY = 25
+RECALL_MIN = 0.9
+BUGS = (
+    "storage.acknowledge_before_commit",
+    "storage.tear_batches",
+    "storage.forget_graves",
+    "storage.forget_deaths_of_new_segments",
+    "storage.skip_lock",
+)
+"""What the rig must see, each within the cycles of `CYCLES_TO_SEE`. A dropped fsync is not among them: a kill does not
+lose what the operating system holds, only a power loss does."""
+CYCLES_TO_SEE = 40
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one lane counted and found."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+    def add(self, other: Findings) -> None:
+        """Take another lane's in."""
+        self.counts += other.counts
+        self.violations += other.violations
+
+
+class Lane:
+    """One data folder, killed again and again."""
+
+    def __init__(self, folder: Path, seed: int, bugs: Sequence[str] = ()) -> None:
+        self.findings = Findings()
+        self._data = folder / "data"
+        self._seed = seed
+        self._bugs = bugs
+        self._chance = random.Random(seed)
+        self._writers = [Writer(number, LIBRARY, seed) for number in range(WRITERS)]
+        self._librarian = Librarian(seed, Document("extra", "librarian"))
+        self._indexer = Indexer(seed, LIBRARY)
+        self._starts: list[float] = []
+        self._hits = [0, 0]
+
+    def run(self, cycles: int, *, stop_at_violation: bool = False) -> Findings:
+        """So many kills, then one clean end. The lane's counts and violations."""
+        with Nursery(self._bugs) as nursery:
+            for cycle in range(cycles + 1):
+                server = self._start(nursery, cycle)
+                if server is None:
+                    break
+                self._verify(server, cycle)
+                if self.findings.violations and stop_at_violation:
+                    break
+                if cycle % FENCE_EVERY == 1:
+                    self._try_second(nursery, cycle)
+                if cycle == cycles:
+                    self._end(server)
+                    break
+                self._load_and_kill(server)
+                self.findings.counts["kills"] += 1
+                if cycle % CHECK_EVERY == CHECK_EVERY - 1:
+                    self._check_files(cycle)
+        return self._summary()
+
+    def _start(self, nursery: Nursery, cycle: int) -> Server | None:
+        """A server that is ready; some are killed before they are."""
+        while True:
+            server = nursery.start(self._data)
+            if self._chance.random() < KILLED_WHILE_STARTING_SHARE:
+                time.sleep(self._chance.random() * _START_SECONDS)
+                server.kill()
+                self.findings.counts["kills while starting"] += 1
+                continue
+            try:
+                self._starts.append(server.wait_until_ready())
+            except NotReady as error:
+                self._violation(cycle, f"the server did not start: {str(error)[-300:]}")
+                return None
+            return server
+
+    def _load_and_kill(self, server: Server) -> None:
+        over = threading.Event()
+        runs = [*(writer.run for writer in self._writers), self._librarian.run, self._indexer.run]
+        threads = [threading.Thread(target=run, args=(server.wire(), over)) for run in runs]
+        for thread in threads:
+            thread.start()
+        time.sleep(self._chance.random() * KILL_WITHIN_SECONDS)
+        server.kill()
+        over.set()
+        for thread in threads:
+            thread.join()
+        for client in (*self._writers, self._librarian, self._indexer):
+            self.findings.violations += client.violations
+            client.violations = []
+
+    def _verify(self, server: Server, cycle: int) -> None:
+        wire = server.wire()
+        if cycle == 0:
+            made = wire.ask("PUT", f"/v1/libraries/{LIBRARY}", {"dimension": DIMENSION, "metric": "l2"})
+            assert made.is_done, made
+        for writer in self._writers:
+            writer.repeat(wire)
+        names = [item["id"] for item in wire.ask("GET", "/v1/libraries").json()["items"]]
+        exports = {name: _export(wire, name) for name in names}
+        shelf, wrong = read_shelf(exports.pop(LIBRARY))
+        for complaint in (*wrong, *self._librarian.check(exports), *self._compare(shelf)):
+            self._violation(cycle, complaint)
+        tally = judge(wire, LIBRARY, shelf, self._chance)
+        self._hits[0] += tally.true_hits
+        self._hits[1] += tally.hits
+        self.findings.counts["answers compared"] += tally.exact
+        for complaint in tally.wrong:
+            self._violation(cycle, complaint)
+
+    def _compare(self, shelf: Shelf) -> list[str]:
+        """Each writer's part of the main library against what it was told."""
+        wrong = []
+        for writer in self._writers:
+            mine = {name: document for name, document in shelf.items() if document.source == writer.name}
+            if not any(same(candidate, mine) for candidate in writer.candidates()):
+                cut = writer.undecided.what if writer.undecided else "nothing"
+                wrong.append(f"{writer.name} ({cut} was cut): {difference(writer.shelf, mine)}")
+            writer.decide(mine)
+        strangers = {document.source for document in shelf.values()} - {writer.name for writer in self._writers}
+        return [*wrong, *(f"documents of {one!r} should not be there" for one in strangers)]
+
+    def _try_second(self, nursery: Nursery, cycle: int) -> None:
+        """While one server has the folder, a second one must end by itself and say why."""
+        second = nursery.start(self._data.parent / "second", ["--data", str(self._data)])
+        try:
+            second.wait_until_ready()
+            self._violation(cycle, "a second server serves the folder")
+            second.kill()
+        except NotReady:
+            if second.status() == 0 or "is in use by process" not in second.said:
+                self._violation(cycle, f"a second server ended unclearly: {second.said[-300:]}")
+        self.findings.counts["second servers refused"] += 1
+
+    def _end(self, server: Server) -> None:
+        status = server.end()
+        if status != 0:
+            self._violation(-1, f"the last server ended with {status}: {server.said[-300:]}")
+        self._check_files(-1)
+
+    def _check_files(self, cycle: int) -> None:
+        self.findings.counts["folder checks"] += 1
+        # A kill may leave segment files that nobody lists, and folders of libraries half made; they are named, and go.
+        for finding in check_folder(self._data):
+            if finding.severity is Severity.ERROR:
+                self._violation(cycle, f"quire check: {finding}")
+
+    def _violation(self, cycle: int, what: str) -> None:
+        self.findings.violations.append(f"seed {self._seed}, cycle {cycle}: {what}")
+
+    def _summary(self) -> Findings:
+        counts = self.findings.counts
+        for writer in self._writers:
+            counts["acknowledged writes"] += sum(writer.acknowledged.values())
+        counts["libraries made or removed"] += self._librarian.acknowledged
+        counts["index builds begun"] += self._indexer.builds
+        counts["slowest start, ms"] = round(1000 * max(self._starts, default=0))
+        if self._hits[0] < RECALL_MIN * self._hits[1]:
+            self._violation(-1, f"of {self._hits[1]} approximate hits only {self._hits[0]} are among the best")
+        return self.findings
+
+
+def _export(wire: Wire, library: str) -> list[Any]:
+    return wire.ask("GET", f"/v1/libraries/{library}/export").lines()
+
+
+def run_lane(seed: int, cycles: int, bugs: Sequence[str] = (), *, stop_at_violation: bool = False) -> Findings:
+    """One lane in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="quire-kills-") as folder:
+        return Lane(Path(folder), seed, bugs).run(cycles, stop_at_violation=stop_at_violation)
+
+
+def run(count: int, seed: int, lanes: int, bugs: Sequence[str] = ()) -> Record:
+    """`count` kills over so many lanes at once."""
+    started = time.monotonic()
+    found = Findings()
+    with ProcessPoolExecutor(lanes, get_context("spawn")) as pool:
+        shares = [count // lanes + (lane < count % lanes) for lane in range(lanes)]
+        pending = [pool.submit(run_lane, seed + lane, share, bugs) for lane, share in enumerate(shares)]
+        for future in pending:
+            found.add(future.result())
+    command = f"python -m reliability.kills --count {count} --seed {seed} --lanes {lanes}"
+    return Record("kills", command, seed, time.monotonic() - started, found.counts, found.violations)
+
+
+def catch(bug: str, seed: int) -> str | None:
+    """What the rig says of a planted bug, or None when it does not see it."""
+    found = run_lane(seed, CYCLES_TO_SEE, [bug], stop_at_violation=True)
+    return found.violations[0] if found.violations else None
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lanes", type=int, default=2)
+    parser.add_argument("--plant", choices=BUGS, help="show that this bug is seen")
+    parser.add_argument("--save", action="store_true", help="see every planted bug too, and keep the record")
+    given = parser.parse_args()
+    if given.plant:
+        seen = catch(given.plant, given.seed)
+        print(seen or "NOT SEEN")
+        return int(seen is None)
+    record = run(given.count, given.seed, given.lanes)
+    if given.save:
+        planted = {bug: catch(bug, given.seed) or "NOT SEEN" for bug in BUGS}
+        record = Record(**{**{name: getattr(record, name) for name in Record.__dataclass_fields__}, "planted": planted})
+        record.save()
+    print(record)
+    return int(not record.is_clean or "NOT SEEN" in record.planted.values())
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,71 @@
+"""A client as plain as can be: one request, one answer, nothing repeated, and plainly cut when the server goes away."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+TIMEOUT_SECONDS = 60.0
+
+
+class Cut(Exception):
+    """The connection broke before the answer was read to its end. `sent`: the request may have been received."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_done(self) -> bool:
+        """Whether what was asked was done."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The decoded body."""
+        return orjson.loads(self.body)
+
+    def lines(self) -> list[Any]:
+        """The decoded lines of an NDJSON body."""
+        return [orjson.loads(line) for line in self.body.splitlines()]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.body[:300].decode(errors='replace')}"
+
+
+class Wire:
+    """One connection to a server on loopback, for one thread."""
+
+    def __init__(self, port: int, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send one request and read its answer. A body that is no bytes goes as JSON, bytes as NDJSON."""
+        given = dict(headers or {})
+        if body is not None:
+            given["content-type"] = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
+            body = body if isinstance(body, bytes) else orjson.dumps(body)
+        try:
+            self._connection.request(method, path, body, given)
+            response = self._connection.getresponse()
+            read = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Cut(repr(error), sent=not isinstance(error, ConnectionRefusedError)) from error
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, read)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
