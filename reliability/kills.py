@@ -1,4 +1,4 @@
-"""kill -9 at any moment of a server under mixed load: `python -m reliability.kills [--count N] [--seed S] [--lanes L]`.
+"""kill -9 at any moment of a server under mixed load: `python -m reliability.kills [--count N] [--seed S]`.
 
 Four writers, one client that makes and removes libraries and one that asks for one index after the other write to a
 real `quire serve` until it is killed, 0 to 250 ms later; now and then it is killed while it still starts. The next
@@ -8,14 +8,13 @@ byte for byte; and every count, list and search must equal a recomputation from 
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -24,15 +23,17 @@ from typing import Any
 
 from quiredb.storage.check import Severity, check_folder
 from reliability.answers import judge
+from reliability.command_line import Rig, run_rig
 from reliability.librarian import Indexer, Librarian
 from reliability.records import Record
 from reliability.servers import NotReady, Nursery, Server
 from reliability.shelves import DIMENSION, Document, Shelf, difference, read_shelf, same
-from reliability.wire import Wire
+from reliability.wire import Refused, Wire
 from reliability.writers import Writer
 
 LIBRARY = "main"
 WRITERS = 4
+LANES = 2
 KILL_WITHIN_SECONDS = 0.25
 KILLED_WHILE_STARTING_SHARE = 0.1
 _START_SECONDS = 0.5
@@ -77,6 +78,7 @@ class Lane:
         self._writers = [Writer(number, LIBRARY, seed) for number in range(WRITERS)]
         self._librarian = Librarian(seed, Document("extra", "librarian"))
         self._indexer = Indexer(seed, LIBRARY)
+        self._clients: list[Writer | Librarian | Indexer] = [*self._writers, self._librarian, self._indexer]
         self._starts: list[float] = []
         self._hits = [0, 0]
 
@@ -119,8 +121,7 @@ class Lane:
 
     def _load_and_kill(self, server: Server) -> None:
         over = threading.Event()
-        runs = [*(writer.run for writer in self._writers), self._librarian.run, self._indexer.run]
-        threads = [threading.Thread(target=run, args=(server.wire(), over)) for run in runs]
+        threads = [threading.Thread(target=_run, args=(client.run, server, over)) for client in self._clients]
         for thread in threads:
             thread.start()
         time.sleep(self._chance.random() * KILL_WITHIN_SECONDS)
@@ -128,28 +129,39 @@ class Lane:
         over.set()
         for thread in threads:
             thread.join()
-        for client in (*self._writers, self._librarian, self._indexer):
-            self.findings.violations += client.violations
-            client.violations = []
+        for violations in (client.violations for client in self._clients):
+            self.findings.violations += violations
+            violations.clear()
 
     def _verify(self, server: Server, cycle: int) -> None:
-        wire = server.wire()
-        if cycle == 0:
-            made = wire.ask("PUT", f"/v1/libraries/{LIBRARY}", {"dimension": DIMENSION, "metric": "l2"})
-            assert made.is_done, made
-        for writer in self._writers:
-            writer.repeat(wire)
-        names = [item["id"] for item in wire.ask("GET", "/v1/libraries").json()["items"]]
-        exports = {name: _export(wire, name) for name in names}
-        shelf, wrong = read_shelf(exports.pop(LIBRARY))
-        for complaint in (*wrong, *self._librarian.check(exports), *self._compare(shelf)):
-            self._violation(cycle, complaint)
-        tally = judge(wire, LIBRARY, shelf, self._chance)
+        with server.wire() as wire:
+            if cycle == 0:
+                wire.demand("PUT", f"/v1/libraries/{LIBRARY}", {"dimension": DIMENSION, "metric": "l2"})
+            self._judge(wire, cycle)
+
+    def _judge(self, wire: Wire, cycle: int) -> None:
+        try:
+            shelf = self._compare_exports(wire, cycle)
+            tally = judge(wire, LIBRARY, shelf, self._chance)
+        except Refused as error:
+            self._violation(cycle, str(error))
+            return
         self._hits[0] += tally.true_hits
         self._hits[1] += tally.hits
         self.findings.counts["answers compared"] += tally.exact
         for complaint in tally.wrong:
             self._violation(cycle, complaint)
+
+    def _compare_exports(self, wire: Wire, cycle: int) -> Shelf:
+        """Everything that is there against what clients were told; returns what the main library holds."""
+        for writer in self._writers:
+            writer.repeat(wire)
+        names = [item["id"] for item in wire.demand("GET", "/v1/libraries").json()["items"]]
+        exports = {name: _export(wire, name) for name in names}
+        shelf, wrong = read_shelf(exports.pop(LIBRARY, []))
+        for complaint in (*wrong, *self._librarian.check(exports), *self._compare(shelf)):
+            self._violation(cycle, complaint)
+        return shelf
 
     def _compare(self, shelf: Shelf) -> list[str]:
         """Each writer's part of the main library against what it was told."""
@@ -203,8 +215,13 @@ class Lane:
         return self.findings
 
 
+def _run(run: Callable[[Wire, threading.Event], None], server: Server, over: threading.Event) -> None:
+    with server.wire() as wire:
+        run(wire, over)
+
+
 def _export(wire: Wire, library: str) -> list[Any]:
-    return wire.ask("GET", f"/v1/libraries/{library}/export").lines()
+    return wire.demand("GET", f"/v1/libraries/{library}/export").lines()
 
 
 def run_lane(seed: int, cycles: int, bugs: Sequence[str] = (), *, stop_at_violation: bool = False) -> Findings:
@@ -213,16 +230,16 @@ def run_lane(seed: int, cycles: int, bugs: Sequence[str] = (), *, stop_at_violat
         return Lane(Path(folder), seed, bugs).run(cycles, stop_at_violation=stop_at_violation)
 
 
-def run(count: int, seed: int, lanes: int, bugs: Sequence[str] = ()) -> Record:
+def run(count: int, seed: int, lanes: int = LANES) -> Record:
     """`count` kills over so many lanes at once."""
     started = time.monotonic()
     found = Findings()
     with ProcessPoolExecutor(lanes, get_context("spawn")) as pool:
         shares = [count // lanes + (lane < count % lanes) for lane in range(lanes)]
-        pending = [pool.submit(run_lane, seed + lane, share, bugs) for lane, share in enumerate(shares)]
+        pending = [pool.submit(run_lane, seed + lane, share) for lane, share in enumerate(shares)]
         for future in pending:
             found.add(future.result())
-    command = f"python -m reliability.kills --count {count} --seed {seed} --lanes {lanes}"
+    command = f"python -m reliability.kills --count {count} --seed {seed}"
     return Record("kills", command, seed, time.monotonic() - started, found.counts, found.violations)
 
 
@@ -232,26 +249,5 @@ def catch(bug: str, seed: int) -> str | None:
     return found.violations[0] if found.violations else None
 
 
-def _main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lanes", type=int, default=2)
-    parser.add_argument("--plant", choices=BUGS, help="show that this bug is seen")
-    parser.add_argument("--save", action="store_true", help="see every planted bug too, and keep the record")
-    given = parser.parse_args()
-    if given.plant:
-        seen = catch(given.plant, given.seed)
-        print(seen or "NOT SEEN")
-        return int(seen is None)
-    record = run(given.count, given.seed, given.lanes)
-    if given.save:
-        planted = {bug: catch(bug, given.seed) or "NOT SEEN" for bug in BUGS}
-        record = Record(**{**{name: getattr(record, name) for name in Record.__dataclass_fields__}, "planted": planted})
-        record.save()
-    print(record)
-    return int(not record.is_clean or "NOT SEEN" in record.planted.values())
-
-
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(run_rig(Rig(run, 200, BUGS, catch), __doc__))

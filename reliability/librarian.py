@@ -45,10 +45,10 @@ class Librarian:
     def check(self, found: Mapping[str, list[Mapping[str, Any]]]) -> list[str]:
         """Judge the exports of all libraries but the main one, and go on from them."""
         wrong = []
-        expected = {name: (shelf,) for name, shelf in self.libraries.items()}
+        expected: dict[str, tuple[Shelf | None, ...]] = {name: (shelf,) for name, shelf in self.libraries.items()}
         if self._undecided is not None:
             expected[self._undecided[0]] = self._undecided[1]
-        shelves = {name: read_shelf(lines)[0] for name, lines in found.items()}
+        shelves: dict[str, Shelf] = {name: read_shelf(lines)[0] for name, lines in found.items()}
         for name, candidates in expected.items():
             shelf = shelves.get(name)
             if not any(shelf is one if one is None or shelf is None else same(one, shelf) for one in candidates):
@@ -100,7 +100,10 @@ class Indexer:
                     return
                 self.builds += 1
                 job = answer.json()["id"]
-                while not over.wait(0.01) and wire.ask("GET", f"/v1/jobs/{job}").json()["state"] in {"queued", "running"}:
+                while not over.wait(0.01) and wire.ask("GET", f"/v1/jobs/{job}").json()["state"] in {
+                    "queued",
+                    "running",
+                }:
                     continue
         except Cut:
             return

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from quiredb.cli.main import main
 from quiredb.indexes.kernels.registry import ensure_compiled
@@ -24,7 +25,7 @@ _SERVED_BY = ("quiredb.app", "quiredb.cli.serve")
 _PR_SET_PDEATHSIG = 1
 
 
-def _serve(data: str, log: str, *arguments: str) -> None:
+def _serve(data: str, log: str, *arguments: str) -> NoReturn:
     """Be `quire serve` in this process, which is a child, until it ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -52,7 +53,9 @@ def _mind(bugs: Sequence[str]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "serve" in request:
-            answer = os.fork() or _serve(*request["serve"])
+            answer = os.fork()
+            if answer == 0:
+                _serve(*request["serve"])
         else:
             answer = os.waitstatus_to_exitcode(os.waitpid(request["reap"], 0)[1])
         print(answer, flush=True)

@@ -83,10 +83,11 @@ class Server:
         if listening is None:
             return False
         self.port = int(listening[1])
-        try:
-            return self.wire().ask("GET", "/readyz").status == 200
-        except Cut:
-            return False
+        with self.wire() as wire:
+            try:
+                return wire.ask("GET", "/readyz").status == 200
+            except Cut:
+                return False
 
 
 class Nursery:

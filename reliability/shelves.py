@@ -106,8 +106,9 @@ def difference(expected: Shelf, found: Shelf) -> str:
     lines += [f"document {name} should not be there" for name in found if name not in expected]
     for name in expected.keys() & found.keys():
         mine, theirs = expected[name].chunks, found[name].chunks
-        lines += [f"chunk {name}/{chunk} is missing" for chunk in mine if chunk not in theirs]
-        lines += [f"chunk {name}/{chunk} should not be there" for chunk in theirs if chunk not in mine]
-        lines += [f"chunk {name}/{chunk} differs" for chunk in mine.keys() & theirs.keys() if mine[chunk] != theirs[chunk]]
-        lines += [f"document {name} has other facts or another order"] if not expected[name].same_as(found[name]) else []
+        lines += [f"chunk {name}/{one} is missing" for one in mine if one not in theirs]
+        lines += [f"chunk {name}/{one} should not be there" for one in theirs if one not in mine]
+        lines += [f"chunk {name}/{one} differs" for one in mine.keys() & theirs.keys() if mine[one] != theirs[one]]
+        if not lines and not expected[name].same_as(found[name]):
+            lines.append(f"document {name} has other facts or another order")
     return "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
@@ -18,6 +19,10 @@ class Cut(Exception):
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class Refused(Exception):
+    """What must succeed did not; the message is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Answer:
 
 
 class Wire:
-    """One connection to a server on loopback, for one thread."""
+    """One connection to a server on loopback, for one thread. Close it, or use it in a `with` statement."""
 
     def __init__(self, port: int, timeout: float = TIMEOUT_SECONDS) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
@@ -65,6 +70,21 @@ class Wire:
             self.close()
             raise Cut(repr(error), sent=not isinstance(error, ConnectionRefusedError)) from error
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, read)
+
+    def demand(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """As `ask`, of what must succeed. `Refused` when it does not."""
+        answer = self.ask(method, path, body, headers)
+        if not answer.is_done:
+            raise Refused(f"{method} {path} was answered {answer}")
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -40,7 +40,7 @@ class Request:
 
 
 class Writer:
-    """One client with documents of its own. `shelf` is what was acknowledged; `undecided` is the request that was cut."""
+    """One client with documents of its own. `shelf` is what was acknowledged, `undecided` the request that was cut."""
 
     def __init__(self, number: int, library: str, seed: int) -> None:
         self.name = f"w{number}"
