@@ -28,6 +28,7 @@ from quiredb.indexes.warmup import warm_up
 from quiredb.local import ApplicationTransport
 from quiredb.repositories.keys import KeyRing
 from quiredb.repositories.libraries import LibraryRepository
+from quiredb.services.backup import BackupService
 from quiredb.services.chunks import ChunkService
 from quiredb.services.documents import DocumentService
 from quiredb.services.health import HealthService
@@ -155,6 +156,7 @@ def _services(repository: LibraryRepository, embedders: EmbedderRegistry) -> Ser
         search=SearchService(repository, completion),
         indexing=IndexingService(repository),
         transfer=TransferService(repository, completion),
+        backup=BackupService(repository, versions["version"]),
         health=HealthService(repository, versions),
         keys=KeyService(repository.folder.path),
     )

@@ -18,7 +18,7 @@ from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
 from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
 from quiredb.api.problems import add_problem_handlers
-from quiredb.api.routers import chunks, documents, indexing, keys, libraries, search, server, transfer
+from quiredb.api.routers import backup, chunks, documents, indexing, keys, libraries, search, server, transfer
 from quiredb.api.settings import ApiSettings
 from quiredb.api.threads import LoopThreads
 
@@ -31,6 +31,7 @@ ROUTERS = (
     transfer.router,
     indexing.router,
     keys.router,
+    backup.router,
     server.router,
 )
 """The most used first: routes are tried in order."""

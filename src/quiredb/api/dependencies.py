@@ -13,6 +13,7 @@ from quiredb.api.settings import ApiSettings
 from quiredb.domain.commands import IdempotencyToken
 from quiredb.domain.limits import IDEMPOTENCY_KEY_CHARACTERS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX
 from quiredb.domain.rights import Principal
+from quiredb.services.backup import BackupService
 from quiredb.services.chunks import ChunkService
 from quiredb.services.documents import DocumentService
 from quiredb.services.health import HealthService
@@ -33,6 +34,7 @@ class Services:
     search: SearchService
     indexing: IndexingService
     transfer: TransferService
+    backup: BackupService
     health: HealthService
     keys: KeyService
 

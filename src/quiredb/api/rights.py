@@ -66,6 +66,7 @@ RIGHTS: Mapping[str, Need] = MappingProxyType(
         "list_jobs": Access.ANY_KEY,
         "get_job": Right.READ,
         "cancel_job": Right.ADMIN,
+        "create_backup": Right.SERVER,
         "create_key": Right.SERVER,
         "list_keys": Right.SERVER,
         "revoke_key": Right.SERVER,

@@ -20,3 +20,4 @@ class ApiSettings:
     imports_at_once_max: int = 16
     searches_at_once_max: int = 40
     metric_libraries_max: int = 100
+    backup_wait_seconds_max: float = 60.0

@@ -50,6 +50,12 @@ def connection_options(function: _Function) -> _Function:
     return function
 
 
+def data_option_value() -> Path | None:
+    """The folder that the running command was given with --data, or None."""
+    folder: Path | None = click.get_current_context().meta.get(_META, {}).get("data")
+    return folder
+
+
 @contextmanager
 def connected() -> Iterator[Client]:
     """A client for what the options of the running command name; closed at the end.

@@ -96,6 +96,8 @@ def _retry_hint(error: client_errors.ApiError) -> str:
 def _of_engine(error: errors.QuireError) -> Failure:
     if isinstance(error, errors.FolderInUse):
         return Failure(error.detail, "stop that process, or speak to it with --url instead of --data", ExitCode.FAILURE)
+    if isinstance(error, errors.FormatUnsupported):
+        return Failure(error.detail, "", ExitCode.CONFIGURATION)
     if isinstance(error, errors.DataDamaged):
         return Failure(error.detail, "`quire check DIR` says what is damaged", ExitCode.DAMAGED_DATA)
     if isinstance(error, errors.NotFound):

@@ -17,6 +17,10 @@ COMMANDS = {
     "search": LazyCommand("quiredb.cli.search:search", "Find the chunks nearest to a text or a vector."),
     "stats": LazyCommand("quiredb.cli.stats:stats", "Show counts, sizes and the index of a library."),
     "check": LazyCommand("quiredb.cli.check:check", "Check a data folder for damage, without a server."),
+    "backup": LazyCommand("quiredb.cli.backup:backup", "Back up everything, online or not; list and remove backups."),
+    "verify": LazyCommand("quiredb.cli.verify:verify", "Read every byte of a backup and say what is damaged."),
+    "restore": LazyCommand("quiredb.cli.restore:restore", "Make a data folder from a backup."),
+    "drill": LazyCommand("quiredb.cli.drill:drill", "Prove a backup: restore it aside, open it, search it, remove it."),
     "warmup": LazyCommand("quiredb.cli.warmup:warmup", "Compile the search kernels into the cache, and test them."),
     "version": LazyCommand("quiredb.cli.version:version", "Show what is installed."),
 }

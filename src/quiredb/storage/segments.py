@@ -9,6 +9,8 @@ from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import fetch
 from quiredb.storage.files import make_folder, remove_file
 
+SEGMENTS_NAME = "segments"
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecord:
@@ -27,7 +29,7 @@ class Segments:
     """The segment files of one library."""
 
     def __init__(self, folder: Path, writer: WriteConnection, readers: ReadConnections) -> None:
-        self._folder = folder / "segments"
+        self._folder = folder / SEGMENTS_NAME
         self._writer = writer
         self._readers = readers
         make_folder(self._folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from .jobs import AsyncJobs
 from .libraries import AsyncLibraries
 from .library import AsyncLibraryHandle
 from .session import AsyncSession
+from .transfer import backup_stream
 
 
 class AsyncClient:
@@ -94,6 +95,10 @@ class AsyncClient:
     async def limits(self) -> dict[str, Any]:
         """The largest sizes and counts the server takes."""
         return await self._session.json(calls.read("GET", "v1", "limits"))
+
+    def backup_stream(self, known: Collection[str] = ()) -> AsyncIterator[bytes]:
+        """A backup of the whole server as bytes, without the blocks whose SHA-256 are `known`: for `quire backup`."""
+        return backup_stream(self._session, known)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from ..decoding import decode_export, is_document
 from ..errors import ConnectionFailed
 from ..lines import LineSplitter
 from .session import AsyncSession
+
+_BACKUP_TIMEOUT = httpx.Timeout(60.0, read=900.0)
 
 
 async def export_lines(session: AsyncSession, library: str) -> AsyncIterator[bytes]:
@@ -33,6 +35,23 @@ async def export_lines(session: AsyncSession, library: str) -> AsyncIterator[byt
             yield line
     except httpx.RequestError as error:
         raise ConnectionFailed(f"the export of {library!r} broke off: {error}") from error
+    finally:
+        await response.aclose()
+
+
+async def backup_stream(session: AsyncSession, known: Collection[str]) -> AsyncIterator[bytes]:
+    """A backup of everything, as the server writes it, in pieces of any size.
+
+    Raises:
+        ConnectionFailed: the connection broke before the end.
+    """
+    patient = session.with_options(timeout=_BACKUP_TIMEOUT, policy=None)
+    response = await patient.send(calls.read("POST", "v1", "backup", body={"known": sorted(known)}, stream=True))
+    try:
+        async for data in response.aiter_bytes():
+            yield data
+    except httpx.RequestError as error:
+        raise ConnectionFailed(f"the backup broke off: {error}") from error
     finally:
         await response.aclose()
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from .jobs import Jobs
 from .libraries import Libraries
 from .library import LibraryHandle
 from .session import Session
+from .transfer import backup_stream
 
 
 class Client:
@@ -95,6 +96,10 @@ class Client:
     def limits(self) -> dict[str, Any]:
         """The largest sizes and counts the server takes."""
         return self._session.json(calls.read("GET", "v1", "limits"))
+
+    def backup_stream(self, known: Collection[str] = ()) -> Iterator[bytes]:
+        """A backup of the whole server as bytes, without the blocks whose SHA-256 are `known`: for `quire backup`."""
+        return backup_stream(self._session, known)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from ..decoding import decode_export, is_document
 from ..errors import ConnectionFailed
 from ..lines import LineSplitter
 from .session import Session
+
+_BACKUP_TIMEOUT = httpx.Timeout(60.0, read=900.0)
 
 
 def export_lines(session: Session, library: str) -> Iterator[bytes]:
@@ -34,6 +36,23 @@ def export_lines(session: Session, library: str) -> Iterator[bytes]:
             yield line
     except httpx.RequestError as error:
         raise ConnectionFailed(f"the export of {library!r} broke off: {error}") from error
+    finally:
+        response.close()
+
+
+def backup_stream(session: Session, known: Collection[str]) -> Iterator[bytes]:
+    """A backup of everything, as the server writes it, in pieces of any size.
+
+    Raises:
+        ConnectionFailed: the connection broke before the end.
+    """
+    patient = session.with_options(timeout=_BACKUP_TIMEOUT, policy=None)
+    response = patient.send(calls.read("POST", "v1", "backup", body={"known": sorted(known)}, stream=True))
+    try:
+        for data in response.iter_bytes():
+            yield data
+    except httpx.RequestError as error:
+        raise ConnectionFailed(f"the backup broke off: {error}") from error
     finally:
         response.close()
 

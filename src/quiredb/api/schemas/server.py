@@ -75,6 +75,7 @@ class LimitsAnswer(TypedDict):
     errors_reported_max: int
     idempotency_key_characters_max: int
     idempotency_hours: int
+    backup_blocks_max: int
     body_bytes_max: int
     import_line_bytes_max: int
     json_depth_max: int

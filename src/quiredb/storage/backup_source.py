@@ -1,0 +1,144 @@
+"""A backup as a stream: the blocks that are new, in any order, and at the end the manifest that names all."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Set
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeAlias
+
+from quiredb.domain.errors import NotFound, StorageFailed
+from quiredb.domain.times import format_instant, now
+from quiredb.storage.backup_manifest import (
+    BLOCK_BYTES,
+    Manifest,
+    Omitted,
+    StoredFile,
+    StoredLibrary,
+    StoredSegment,
+)
+from quiredb.storage.backup_pin import file_blocks, held_still
+from quiredb.storage.connections import ReadConnections
+from quiredb.storage.database import database_errors, fetch
+from quiredb.storage.folder import CATALOGUE_NAME, FORMAT_VERSION, DataFolder
+from quiredb.storage.library_store import DATABASE_NAME
+from quiredb.storage.scans import LibraryScans
+from quiredb.storage.segments import SEGMENTS_NAME
+from quiredb.storage.state import load_state
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes that whoever takes the backup does not have yet."""
+
+    digest: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBlock:
+    """Bytes that whoever takes the backup has already."""
+
+    digest: str
+
+
+Part: TypeAlias = Block | KnownBlock | Manifest
+
+Pin: TypeAlias = Callable[[str, Path], AbstractContextManager[ReadConnections]]
+"""Holds the library of an id still, whose database has that path; `NotFound` when it has gone."""
+
+
+def backup_parts(folder: DataFolder, pin: Pin, known: Set[str], program: str) -> Iterator[Part]:
+    """All of an open data folder, each library at a position of its own; the manifest comes last.
+
+    `known` are the digests of blocks that need not come again. A library that is deleted meanwhile is left out; one
+    that cannot be read is named in the manifest.
+    """
+    made_at = format_instant(now())
+    files = _Files(set(known))
+    catalogue = folder.path / CATALOGUE_NAME
+    with held_still(catalogue) as readers:
+        entries = _entries(catalogue, readers)
+        stored = yield from files.store(file_blocks(catalogue, readers))
+    libraries: list[StoredLibrary] = []
+    omitted: list[Omitted] = []
+    for library_id, key in entries.items():
+        path = folder.library_folder(key)
+        try:
+            with pin(library_id, path / DATABASE_NAME) as readers:
+                library = yield from _library(path, key, readers, files)
+        except NotFound:
+            continue
+        except StorageFailed as error:
+            if folder.catalogue.entries().get(library_id) == key:
+                omitted.append(Omitted(library_id, error.detail[:1_000]))
+            continue
+        if folder.catalogue.entries().get(library_id) == key:
+            libraries.append(library)
+    yield Manifest(made_at, program, FORMAT_VERSION, stored, tuple(libraries), tuple(omitted))
+
+
+def offline_parts(folder: DataFolder, known: Set[str], program: str) -> Iterator[Part]:
+    """The parts of a backup of a folder that nobody else has open."""
+    return backup_parts(folder, lambda _, path: held_still(path), known, program)
+
+
+@dataclass(slots=True)
+class _Files:
+    """Cuts files into blocks and hands out each block once."""
+
+    known: set[str] = field(default_factory=set)
+
+    def store(self, blocks: Iterable[bytes]) -> Generator[Part, None, StoredFile]:
+        """The blocks as parts; returns the file that they make."""
+        digests: list[str] = []
+        size = 0
+        for content in blocks:
+            digest = sha256(content).hexdigest()
+            yield KnownBlock(digest) if digest in self.known else Block(digest, content)
+            self.known.add(digest)
+            digests.append(digest)
+            size += len(content)
+        return StoredFile(size, tuple(digests))
+
+
+def _library(folder: Path, key: str, readers: ReadConnections, files: _Files) -> Generator[Part, None, StoredLibrary]:
+    """The parts of one library that is held still; returns what it is.
+
+    Its segment files are opened before anything is read, since a merge may remove them meanwhile. They are caches: one
+    that is missing is left out and will be built again.
+    """
+    path = folder / DATABASE_NAME
+    with ExitStack() as opened:
+        with readers.borrow() as connection, database_errors(path):
+            library = load_state(connection).library
+            names = [name for (name,) in fetch(connection, "SELECT name FROM segments ORDER BY name")]
+        streams = {name: opened.enter_context(path.open("rb")) for name, path in _present(folder, names)}
+        record = yield from files.store(file_blocks(path, readers))
+        segments = []
+        for name, stream in streams.items():
+            file = yield from files.store(iter(partial(stream.read, BLOCK_BYTES), b""))
+            segments.append(StoredSegment(name, file))
+    return StoredLibrary(
+        id=library.id,
+        key=key,
+        position=library.position,
+        digest=LibraryScans(readers).digest(library.position),
+        documents=library.document_count,
+        chunks=library.chunk_count,
+        record=record,
+        segments=tuple(segments),
+    )
+
+
+def _present(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    for name in names:
+        path = folder / SEGMENTS_NAME / name
+        if path.is_file():
+            yield name, path
+
+
+def _entries(path: Path, readers: ReadConnections) -> dict[str, str]:
+    with readers.borrow() as connection, database_errors(path):
+        return dict(fetch(connection, "SELECT id, key FROM libraries ORDER BY id"))
