@@ -37,7 +37,7 @@ LOCK_NAME = "quire-backup.lock"
 BLOCKS_NAME = "blocks"
 MANIFESTS_NAME = "manifests"
 _MARKER = b'{"format":1}\n'
-_BACKUP_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
+_BACKUP_ID = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{8}")
 _SEAL_BYTES_MAX = 100
 
 
@@ -251,4 +251,4 @@ def read_plain(path: Path, bytes_max: int) -> bytes:
 
 
 def _backup_id(manifest: Manifest, encoded: bytes) -> str:
-    return f"{manifest.instant:%Y%m%dT%H%M%SZ}-{sha256(encoded).hexdigest()[:12]}"
+    return f"{manifest.instant:%Y%m%dT%H%M%S%fZ}-{sha256(encoded).hexdigest()[:8]}"
