@@ -96,5 +96,5 @@ def test_damage_is_found_and_named(quire: Quire, folder: Path) -> None:
 def test_what_is_no_data_folder_is_not_checked(quire: Quire, tmp_path: Path, what: str) -> None:
     run = quire("check", tmp_path / "absent" if what == "nothing" else tmp_path)
 
-    assert run.code in {ExitCode.USAGE, ExitCode.FAILURE}
+    assert run.code in {ExitCode.USAGE, ExitCode.CONFIGURATION}
     assert run.err.startswith("error: ")

@@ -74,7 +74,7 @@ def test_a_folder_that_is_not_quires_is_left_alone(quire: Quire, tmp_path: Path)
 
     run = quire("key", "create", "--name", "ci", "--data", tmp_path)
 
-    assert run.code == ExitCode.FAILURE
+    assert run.code == ExitCode.CONFIGURATION
     assert "choose an empty or new folder" in run.err
     assert [entry.name for entry in tmp_path.iterdir()] == ["letter.txt"]
     assert quire("serve", "--host", "0.0.0.0", "--data", tmp_path).code == ExitCode.CONFIGURATION
