@@ -61,8 +61,12 @@ class StrictRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request that was routed here, with the path parameters that the handler will get."""
         if self.methods is not None and scope["method"] in self.methods:
-            check_rights(self._need, scope)
+            self.admit(scope)
         await super().handle(scope, receive, send)
+
+    def admit(self, scope: Scope) -> None:
+        """Raises what `check_rights` raises. To be asked before anything else of a request that was routed here."""
+        check_rights(self._need, scope)
 
     def get_route_handler(self) -> Handler:
         """The handler behind the checks."""

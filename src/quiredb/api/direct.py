@@ -1,21 +1,24 @@
-"""Searches go straight to their handler: working out dependencies in general takes longer than a search.
+"""Searches go straight to their handler: routing and working out dependencies in general takes longer than a search.
 
-A `DirectRoute` is declared like any other route, so FastAPI describes it and its parameters. The usual request, which
-is a path and a body, is answered here; one that says more (a position to wait for, anything in the query string) is
-answered by FastAPI, which judges what it says.
+A `DirectRoute` is declared like any other route, so FastAPI describes it and its parameters, and answers whenever a
+request says more than a path and a body (a position to wait for, anything in the query string). The usual request says
+no more; `DirectRoutes` takes it out before the framework looks at it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quiredb.api.bodies import StrictRoute, accepted_types, body_model, build_body, check_media_type, read_body
 from quiredb.api.dependencies import READ_TERMS_HEADERS, ReadTerms, Services
+from quiredb.api.problems import problem_response
 from quiredb.api.settings import ApiSettings
 from quiredb.api.threads import LoopThreads
+from quiredb.domain.errors import QuireError
 
 Endpoint: TypeAlias = Callable[[Services, str, Any, ReadTerms], Response]
 
@@ -28,26 +31,62 @@ class DirectRoute(StrictRoute):
         self._endpoint = endpoint
         self._model = body_model(self)
         self._accepted = accepted_types(self)
-        self._fastapi = self.app
-        self.app = self._answer
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["query_string"] or any(name in READ_TERMS_HEADERS for name, _ in scope["headers"]):
-            await self._fastapi(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        state = scope["app"].state
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request that was routed here and has no read terms."""
+        self.admit(request.scope)
+        state = request.scope["app"].state
         settings: ApiSettings = state.settings
-        services: Services = state.services
+        threads: LoopThreads = state.threads
         check_media_type(request, self._accepted)
         raw = await read_body(request, settings.body_bytes_max)
-        library: str = scope["path_params"]["library"]
-        threads: LoopThreads = state.threads
-        response = await threads.run(self._run, services, library, raw)
-        await response(scope, receive, send)
+        library: str = request.scope["path_params"]["library"]
+        return await threads.run(self._run, state.services, library, raw)
 
     def _run(self, services: Services, library: str, raw: bytes) -> Response:
         """Everything that takes the processor, in one visit to a worker thread."""
         body = build_body(self._model, raw)
         services.health.require_started()
         return self._endpoint(services, library, body, ReadTerms.none())
+
+
+class DirectRoutes:
+    """The innermost middleware: answers usual requests to the direct ones among `routes`; `app` answers all others."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._routes = [
+            (route.path_regex, frozenset(route.methods or ()), route)
+            for route in routes
+            if isinstance(route, DirectRoute)
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        route = self._routed(scope) if _is_usual(scope) else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            response = await route.respond(Request(scope, receive))
+        except QuireError as error:
+            response = problem_response(scope, error)
+        await response(scope, receive, send)
+
+    def _routed(self, scope: Scope) -> DirectRoute | None:
+        """The route of a request, and in its scope what the framework's routing would put there."""
+        for pattern, methods, route in self._routes:
+            if scope["method"] in methods and (match := pattern.match(scope["path"])):
+                scope["route"] = route
+                scope["path_params"] = match.groupdict()
+                return route
+        return None
+
+
+def _is_usual(scope: Scope) -> bool:
+    return (
+        scope["type"] == "http"
+        and not scope["query_string"]
+        and not scope.get("root_path")
+        and READ_TERMS_HEADERS.isdisjoint([name for name, _ in scope["headers"]])
+    )
