@@ -47,6 +47,8 @@ def problem_response(scope: Scope, error: QuireError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if kind.status == 503:
         headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    scope["state"]["problem"] = error.code
+    scope["app"].state.metrics.problem(error)
     if kind.status >= 500 and not error.retryable:
         _log.error("request %s: %s: %s", problem["request_id"], error.code, error.detail)
     return Response(orjson.dumps(problem), kind.status, headers, PROBLEM_MEDIA_TYPE)

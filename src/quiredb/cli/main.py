@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": LazyCommand("quiredb.cli.verify:verify", "Read every byte of a backup and say what is damaged."),
     "restore": LazyCommand("quiredb.cli.restore:restore", "Make a data folder from a backup."),
     "drill": LazyCommand("quiredb.cli.drill:drill", "Prove a backup: restore it aside, open it, search it, remove it."),
+    "doctor": LazyCommand("quiredb.cli.doctor:doctor", "See whether this machine is fit to serve a data folder."),
     "warmup": LazyCommand("quiredb.cli.warmup:warmup", "Compile the search kernels into the cache, and test them."),
     "version": LazyCommand("quiredb.cli.version:version", "Show what is installed."),
 }

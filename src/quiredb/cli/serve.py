@@ -1,7 +1,7 @@
 """`quire serve`: the server, until a signal ends it."""
 
 import dataclasses
-import logging
+import faulthandler
 import os
 import signal
 import socket
@@ -22,6 +22,7 @@ from quiredb.cli.draining import ENDING, DrainingServer
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.cli.joined_writes import JoiningProtocol
+from quiredb.cli.logs import configure_logs
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
 from quiredb.repositories.keys import list_keys
 from quiredb.settings import Settings, is_loopback
@@ -65,6 +66,9 @@ _SECONDS_BETWEEN_STEPS = 0.5
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of lines on stderr."
+)
 def serve(
     *,
     data: Path | None,
@@ -76,6 +80,7 @@ def serve(
     memory_limit: int | None,
     drain_delay: float | None,
     log_level: str,
+    log_format: str,
 ) -> int:
     """Serve the libraries of a data folder over HTTP."""
     settings = _settings(
@@ -89,7 +94,8 @@ def serve(
         drain_delay=drain_delay,
     )
     _refuse_strangers(settings)
-    _log(log_level)
+    configure_logs(log_level, log_format)
+    faulthandler.enable()
     return_memory_early()
     look_for_cycles_seldom()
     with _listening(settings) as listener:
@@ -128,16 +134,6 @@ def _has_keys(data: Path) -> bool:
         return bool(list_keys(data))
     except FormatUnsupported as error:
         raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
-
-
-def _log(level: str) -> None:
-    """One line for each event, to stderr; uvicorn's own lines would only repeat ours."""
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(message)s")
-    # Lines do not name threads, processes or tasks, so records need not look for them (logging HOWTO, Optimization).
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    for chatty in ("httpx", "httpcore", "numba"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -15,6 +15,31 @@ class WorkerState:
     failures: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """What a library takes: bytes on disk, bytes of its index, and rows that no segment holds yet."""
+
+    live: int
+    dead: int
+    hot: int
+    cold: int
+    fresh: int
+    fresh_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingState:
+    """The process and its folder, in bytes and counts."""
+
+    ready: bool
+    libraries_unavailable: int
+    writes: int
+    disk_free: int
+    memory_used: int
+    memory_reserved: int
+    memory_limit: int | None
+
+
 class Severity(StrEnum):
     """How bad it is when a check does not hold: nobody should ask now, or some answers are refused."""
 

@@ -1,6 +1,7 @@
 """What a library's index and storage look like now."""
 
 from quiredb.domain.indexing import IndexState, LibraryStats, SegmentState
+from quiredb.domain.operating import StoredBytes
 from quiredb.engine.index_choice import explain_choice
 from quiredb.engine.merging import SEAL_ROWS
 from quiredb.engine.view import View
@@ -43,22 +44,32 @@ def _progress(library: OpenLibrary, view: View) -> float:
     return round(1 - waiting / max(view.library.chunk_count, 1), 3)
 
 
+def stored_bytes(library: OpenLibrary) -> StoredBytes:
+    """Live bytes are what the living chunks need on disk; dead bytes wait to be given back."""
+    view = library.view()
+    disk = library.store.disk_bytes() + sum(part.segment.file_bytes for part in view.segments)
+    dead = library.store.free_bytes() + sum(
+        part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments
+    )
+    memory = _memory(view)
+    return StoredBytes(
+        max(disk - dead, 0), dead, memory["hot"], memory["cold"], memory["fresh"], fresh_rows=len(view.fresh)
+    )
+
+
 def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> LibraryStats:
-    """Counts and bytes. Live bytes are what the living chunks need on disk; dead bytes wait to be given back."""
+    """Counts and bytes."""
     view = library.view()
     facts = view.library
-    segment_bytes = sum(part.segment.file_bytes for part in view.segments)
-    disk = library.store.disk_bytes() + segment_bytes
+    stored = stored_bytes(library)
     dead_rows = sum(part.dead_count for part in view.segments) + _dead_fresh(view)
-    free = library.store.free_bytes()
-    dead = free + sum(part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments)
     return LibraryStats(
         document_count=facts.document_count,
         chunk_count=facts.chunk_count,
         dead_chunk_count=dead_rows,
-        live_bytes=max(disk - dead, 0),
-        dead_bytes=dead,
-        disk_bytes=disk,
+        live_bytes=stored.live,
+        dead_bytes=stored.dead,
+        disk_bytes=stored.live + stored.dead,
         memory_bytes=_memory(view) | {"found": library.store.found_bytes()},
         index=describe_index(library, housekeeping),
         recall=_last_recall(library),

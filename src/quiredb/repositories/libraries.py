@@ -35,7 +35,7 @@ class LibraryRepository:
         self.memory = memory
         self.measures = Measures()
         self._audit_share = audit_share
-        self._writes = Places(_WRITES_AT_ONCE_MAX, "writes")
+        self.writes = Places(_WRITES_AT_ONCE_MAX, "writes")
         self.jobs = JobRegistry()
         self.housekeeping = Housekeeping(self.jobs, memory, self.measures)
         self.watchdog = Watchdog(self.housekeeping.workers(), self.all)
@@ -149,7 +149,7 @@ class LibraryRepository:
             loaded.damaged,
             Auditor(self._audit_share),
             self.measures,
-            self._writes,
+            self.writes,
             self.housekeeping.changed,
             self.housekeeping.recorded,
         )

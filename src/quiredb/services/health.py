@@ -1,13 +1,23 @@
 """What operators ask: ready or not, which versions, how many libraries. Everything is worked out when it is asked."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from quiredb.domain.admission import MemoryBudget
-from quiredb.domain.errors import Draining, Unavailable
+from quiredb.domain.errors import Draining, NotFound, StorageFailed, Unavailable
 from quiredb.domain.indexing import RecallAudit
 from quiredb.domain.library import Library
 from quiredb.domain.measures import Measures
-from quiredb.domain.operating import Check, Condition, Severity, StartProgress, WorkerState
+from quiredb.domain.operating import (
+    Check,
+    Condition,
+    OperatingState,
+    Severity,
+    StartProgress,
+    StoredBytes,
+    WorkerState,
+)
+from quiredb.repositories.index_state import stored_bytes
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.storage.machine import disk_space
 
@@ -89,6 +99,26 @@ class HealthService:
     def libraries(self) -> list[Library]:
         """Every open library, for metrics."""
         return [library.view().library for library in self._repository.all()]
+
+    def stored(self) -> dict[str, StoredBytes]:
+        """What each open library takes; for metrics. One that is closed meanwhile is left out."""
+        found = {}
+        for library in self._repository.all():
+            with suppress(NotFound, Unavailable, StorageFailed):
+                found[library.id] = stored_bytes(library)
+        return found
+
+    def state(self) -> OperatingState:
+        """The process and its folder, for metrics."""
+        return OperatingState(
+            ready=self.condition().is_ready,
+            libraries_unavailable=len(self._repository.damaged),
+            writes=self._repository.writes.taken,
+            disk_free=disk_space(self._repository.folder.path).free,
+            memory_used=self.memory.used(),
+            memory_reserved=self.memory.reserved,
+            memory_limit=self.memory.limit,
+        )
 
     def _status(self, checks: tuple[Check, ...]) -> str:
         if self._ending:

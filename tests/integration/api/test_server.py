@@ -11,10 +11,10 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from quiredb.api.metrics import Metrics
+from quiredb.api.metric_families import library_families, stored_families
 from quiredb.app import Instance
 from quiredb.domain import limits
-from quiredb.domain.operating import StartProgress
+from quiredb.domain.operating import StartProgress, StoredBytes
 from quiredb.local import ApplicationTransport
 from quiredb.repositories.auditing import audit_next
 from tests.integration.api.conftest import BODY_BYTES_MAX, problem_of
@@ -74,10 +74,15 @@ def test_metrics_count_requests_by_route(client: httpx.Client, guide: str) -> No
 def test_metrics_name_a_bounded_number_of_libraries(instance: Instance, guide: str) -> None:
     (library,) = [one for one in instance.services.health.libraries() if guide.endswith(f"/{one.id}")]
     many = [dataclasses.replace(library, id=f"m{number:03}") for number in range(105)]
-    text = Metrics(lambda: many, dict, lambda: {"version": "1"}, libraries_max=100).text().decode()
-    assert text.count("quire_chunks{") == 101
-    assert 'quire_chunks{library="other"} 15.0' in text
-    assert "quire_libraries 105.0" in text
+    families = {family.name: family for family in library_families(many, {}, libraries_max=100)}
+    chunks = {sample.labels["library"]: sample.value for sample in families["quire_chunks"].samples}
+    assert (len(chunks), chunks["other"]) == (101, 15.0)
+    (count,) = families["quire_libraries"].samples
+    assert count.value == 105
+    stored = dict.fromkeys((one.id for one in many), StoredBytes(1, 2, 3, 4, 5, fresh_rows=6))
+    fresh = next(family for family in stored_families(stored, libraries_max=100) if family.name == "quire_fresh_rows")
+    assert {(sample.labels["library"], sample.value) for sample in fresh.samples} >= {("other", 30.0), ("m000", 6.0)}
+    assert len(fresh.samples) == 101
 
 
 def test_the_audit_of_recall_is_published(client: httpx.Client, instance: Instance, guide: str) -> None:

@@ -50,7 +50,10 @@ class Observation:
                 "method": scope["method"][:16],
                 "path": scope["path"][:_PATH_CHARACTERS_MAX].encode("utf-8", "replace").decode(),
                 "route": route,
+                "library": scope.get("path_params", {}).get("library"),
+                "key_id": principal.key_id if (principal := scope["state"].get("principal")) else None,
                 "status": status,
+                "code": scope["state"].get("problem"),
                 "duration_s": round(seconds, 6),
             }
             # As `info` does, but without a look through the stack for who calls it.
