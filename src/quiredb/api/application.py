@@ -47,7 +47,7 @@ def create_api(
 
     `identify` says who shows the API key of a request; by default nobody is asked for one.
     """
-    metrics = Metrics(services.health, settings.metric_libraries_max)
+    metrics = Metrics(services.health, services.backup, settings.metric_libraries_max)
     middleware = [
         Middleware(RequestIdentity),
         Middleware(Observation, metrics),

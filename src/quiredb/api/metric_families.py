@@ -1,6 +1,7 @@
 """What is read from the running instance when metrics are asked for, as Prometheus' families."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -14,6 +15,7 @@ from quiredb.domain.indexing import RecallAudit
 from quiredb.domain.library import Library
 from quiredb.domain.measures import Distribution, Distributions, Measures, Observed
 from quiredb.domain.operating import OperatingState, StoredBytes, WorkerState
+from quiredb.services.backup import BackupService
 from quiredb.services.health import HealthService
 
 OTHER = "other"
@@ -22,8 +24,9 @@ OTHER = "other"
 class InstanceCollector(Collector):
     """Asks the health service. Of many libraries the first are named, and the rest is `other`."""
 
-    def __init__(self, health: HealthService, libraries_max: int) -> None:
+    def __init__(self, health: HealthService, backup: BackupService, libraries_max: int) -> None:
         self._health = health
+        self._backup = backup
         self._max = libraries_max
 
     def collect(self) -> Iterator[Metric]:
@@ -35,6 +38,7 @@ class InstanceCollector(Collector):
         yield from measured_families(health.measures)
         yield from worker_families(health.workers())
         yield from state_families(health.state())
+        yield from backup_families(self._backup.last_success)
 
 
 def build_family(versions: Mapping[str, str]) -> Metric:
@@ -147,6 +151,16 @@ def state_families(state: OperatingState) -> Iterator[Metric]:
     if state.memory_limit is not None:
         yield GaugeMetricFamily(
             "quire_memory_limit_bytes", "Memory beyond which work is refused.", value=state.memory_limit
+        )
+
+
+def backup_families(last_success: datetime | None) -> Iterator[Metric]:
+    """The last backup that was handed over whole; nothing before there was one."""
+    if last_success is not None:
+        yield GaugeMetricFamily(
+            "quire_backup_last_success_timestamp_seconds",
+            "When the last backup of everything was begun that came to its end.",
+            value=last_success.timestamp(),
         )
 
 

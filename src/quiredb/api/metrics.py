@@ -13,16 +13,17 @@ from prometheus_client import (
 from quiredb.api.metric_families import OTHER, InstanceCollector
 from quiredb.domain.errors import DataDamaged, QuireError, StorageFailed
 from quiredb.domain.measures import SECONDS
+from quiredb.services.backup import BackupService
 from quiredb.services.health import HealthService
 
-disable_created_metrics()  # a second series beside each, which says when it was made
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which says when it was made
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Metrics:
     """Counts requests, and describes the instance when scraped."""
 
-    def __init__(self, health: HealthService, libraries_max: int) -> None:
+    def __init__(self, health: HealthService, backup: BackupService, libraries_max: int) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         labels = ("route", "method", "status")
         self._requests = Counter("quire_http_requests", "Requests answered.", labels, registry=self.registry)
@@ -46,7 +47,7 @@ class Metrics:
         self._checksum_failures = Counter(
             "quire_checksum_failures", "Requests that met stored bytes that are damaged.", registry=self.registry
         )
-        self.registry.register(InstanceCollector(health, libraries_max))
+        self.registry.register(InstanceCollector(health, backup, libraries_max))
         ProcessCollector(registry=self.registry)
 
     def begin(self) -> None:

@@ -26,8 +26,7 @@ def doctor(data: Path | None, host: str | None) -> int:
     Exits 1 when something would keep the server from working. `quire check` looks for damage in the data itself.
     """
     settings = Settings.from_environment(os.environ)
-    given = {"data": data, "host": host}
-    settings = dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+    settings = dataclasses.replace(settings, data=data or settings.data, host=host or settings.host)
     with current_step("looking") as say:
         findings = []
         for finding in diagnose(settings):

@@ -95,7 +95,6 @@ def serve(
     )
     _refuse_strangers(settings)
     configure_logs(log_level, log_format)
-    faulthandler.enable()
     return_memory_early()
     look_for_cycles_seldom()
     with _listening(settings) as listener:
@@ -178,6 +177,7 @@ def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    faulthandler.enable(file=sys.stderr.fileno())
     health = app.state.services.health
     server = DrainingServer(config, health, settings.drain_delay, lambda: click.echo(f"listening on {address}"))
     for ending in ENDING:
