@@ -18,6 +18,7 @@ from quiredb.domain.limits import BACKUP_BLOCKS_MAX
 from quiredb.domain.times import now
 from quiredb.storage.backup_folder import BackupFolder, StoredBackup, Taken
 from quiredb.storage.backup_manifest import Manifest
+from quiredb.storage.backup_note import note_backup
 from quiredb.storage.backup_source import Part, offline_parts
 from quiredb.storage.backup_stream import decode_parts
 from quiredb.storage.folder import DataFolder
@@ -134,7 +135,10 @@ def _from_folder(target: BackupFolder, data: Path) -> Taken:
     if not has_catalogue(data):
         raise click.UsageError(f"There is no data folder {str(data)!r}.")
     with closing(DataFolder.open(data)) as folder:
-        return _take(target, offline_parts(folder, target.known_blocks(), version("quiredb")))
+        taken = _take(target, offline_parts(folder, target.known_blocks(), version("quiredb")))
+        if not taken.backup.manifest.omitted:
+            note_backup(data, taken.backup.manifest.instant)
+        return taken
 
 
 def _take(target: BackupFolder, parts: Iterable[Part]) -> Taken:

@@ -17,9 +17,18 @@ from quiredb.storage.backup_restore import restore_backup
 @backup_arguments
 @click.option("--to", "target", required=True, type=click.Path(path_type=Path), metavar="NEWDIR", help="A new folder.")
 @click.option("--library", "library_id", metavar="ID", help="Only this library.")
+@click.option("--without-keys", is_flag=True, help="Leave the API keys out: some may have been revoked since.")
 @key_file_option
 @json_option
-def restore(folder: Path, backup_id: str | None, target: Path, library_id: str | None, key_file: Path | None) -> None:
+def restore(
+    *,
+    folder: Path,
+    backup_id: str | None,
+    target: Path,
+    library_id: str | None,
+    without_keys: bool,
+    key_file: Path | None,
+) -> None:
     """Make the data folder NEWDIR from a backup in the folder DIR, and prove that it is what was backed up.
 
     NEWDIR appears complete or not at all.
@@ -27,7 +36,7 @@ def restore(folder: Path, backup_id: str | None, target: Path, library_id: str |
     started = monotonic()
     with backup_failures():
         opened, backup = chosen(folder, key_file, backup_id)
-        libraries = restored(opened, backup, target, library_id)
+        libraries = restored(opened, backup, target, library_id, with_keys=not without_keys)
     seconds = monotonic() - started
     if wants_json():
         names = [library.id for library in libraries]
@@ -41,7 +50,7 @@ def restore(folder: Path, backup_id: str | None, target: Path, library_id: str |
 
 
 def restored(
-    opened: BackupFolder, backup: StoredBackup, target: Path, library_id: str | None
+    opened: BackupFolder, backup: StoredBackup, target: Path, library_id: str | None, *, with_keys: bool = True
 ) -> tuple[StoredLibrary, ...]:
     """Restore with a bar for the bytes."""
     done = 0
@@ -52,4 +61,4 @@ def restored(
             done += count
             advance_to(done)
 
-        return restore_backup(opened, backup, target, told, library_id)
+        return restore_backup(opened, backup, target, told, library_id, with_keys=with_keys)

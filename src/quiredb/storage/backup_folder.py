@@ -39,6 +39,7 @@ MANIFESTS_NAME = "manifests"
 _MARKER = b'{"format":1}\n'
 _BACKUP_ID = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{8}")
 _SEAL_BYTES_MAX = 100
+_UNFINISHED = {MARKER_NAME + TEMPORARY_SUFFIX, LOCK_NAME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class BackupFolder:
         """A folder that is there, or a new one where nothing is."""
         if (path / MARKER_NAME).exists():
             return cls.open(path, secret)
-        if path.exists() and (not path.is_dir() or any(one.name != LOCK_NAME for one in path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(one.name not in _UNFINISHED for one in path.iterdir())):
             raise FormatUnsupported(f"{path} holds other files and no {MARKER_NAME}; choose an empty or new folder.")
         make_folder(path)
         write_file(path / MARKER_NAME, [_MARKER])

@@ -28,13 +28,15 @@ def restore_backup(
     target: Path,
     told: Callable[[int], None],
     library_id: str | None = None,
+    *,
+    with_keys: bool = True,
 ) -> tuple[StoredLibrary, ...]:
     """Make the data folder `target`, which must not be there or be empty; returns the libraries in it.
 
     All files are given names that follow from what they are, so nothing is written outside `target` and a folder
     beside it, `.NAME.restoring`; that one is given its place when every library has the digest that the manifest
     states. A restore that was killed leaves only the folder beside; the next one removes it. `told` hears the bytes
-    of each block.
+    of each block. Without keys, the API keys of the backup are left out.
 
     Raises:
         NotFound: the backup does not hold the library asked for.
@@ -50,11 +52,11 @@ def restore_backup(
     libraries = _wanted(manifest, library_id)
     _check_target(target)
     _check_space(target, manifest, libraries)
-    building = target.with_name(f".{target.name}.restoring")
+    building = _beside(target)
     lock = _begin(building)
     try:
         _write_files(folder, manifest, libraries, building, told)
-        _keep_entries(building / CATALOGUE_NAME, libraries)
+        _keep_entries(building / CATALOGUE_NAME, libraries, with_keys=with_keys)
         for library in libraries:
             _prove(building, library)
         _check_target(target)
@@ -66,6 +68,10 @@ def restore_backup(
     finally:
         lock.release()
     return libraries
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.restoring")
 
 
 def _wanted(manifest: Manifest, library_id: str | None) -> tuple[StoredLibrary, ...]:
@@ -131,7 +137,7 @@ def _told_of(blocks: Iterator[bytes], told: Callable[[int], None]) -> Iterator[b
         told(len(block))
 
 
-def _keep_entries(catalogue: Path, libraries: tuple[StoredLibrary, ...]) -> None:
+def _keep_entries(catalogue: Path, libraries: tuple[StoredLibrary, ...], *, with_keys: bool) -> None:
     """Let the catalogue list the restored libraries and no other; it must have listed them before."""
     connection = WriteConnection(catalogue, open_database(catalogue))
     with closing(connection), connection.transaction() as cursor:
@@ -142,6 +148,11 @@ def _keep_entries(catalogue: Path, libraries: tuple[StoredLibrary, ...]) -> None
         for library_id in listed.keys() - kept.keys():
             cursor.execute("DELETE FROM libraries WHERE id = ?", (library_id,))
             cursor.execute("DELETE FROM creations WHERE library = ?", (library_id,))
+        tables = {name for (name,) in fetch(cursor, "SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if not with_keys and "api_keys" in tables:
+            cursor.execute("DELETE FROM api_keys")
+        if not with_keys and "keys" in tables:
+            cursor.execute("DELETE FROM keys")
 
 
 def _prove(building: Path, library: StoredLibrary) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from quiredb.domain.errors import DataDamaged, FolderInUse, FormatUnsupported, NotFound, StorageFull
+from quiredb.domain.keys import ApiKey
+from quiredb.domain.rights import Role
 from quiredb.storage import backup_restore
 from quiredb.storage.backup_folder import BLOCKS_NAME, BackupFolder
 from quiredb.storage.backup_manifest import BLOCK_BYTES
+from quiredb.storage.backup_note import last_backup, note_backup
 from quiredb.storage.backup_restore import restore_backup
 from quiredb.storage.backup_source import Block, offline_parts
 from quiredb.storage.backup_stream import decode_parts, encode_part
 from quiredb.storage.check import check_folder
 from quiredb.storage.folder import DataFolder
+from quiredb.storage.keys import KeyTable
 from quiredb.storage.lock import FolderLock
 from tests.unit.storage.backups import contents, digests, make_data, stores, take
-from tests.unit.storage.building import fill, put, write
+from tests.unit.storage.building import START, fill, put, write
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +276,24 @@ def test_a_damaged_library_is_named_and_the_others_are_backed_up(root: Path, bac
     assert [one.id for one in manifest.omitted] == ["large"]
     restore(backups, root / "again")
     assert digests(root / "again") == {"small": digests(root / "again")["small"]}
+
+
+def test_keys_can_be_left_out(root: Path, backups: BackupFolder) -> None:
+    with closing(KeyTable.open(root / "data")) as table:
+        table.add(ApiKey("one", "ci", START, Role.READ), b"digest")
+    backup = take(root / "data", backups).backup
+    restore_backup(backups, backup, root / "with", lambda _: None)
+    restore_backup(backups, backup, root / "without", lambda _: None, with_keys=False)
+
+    for name, expected in (("with", ["one"]), ("without", [])):
+        with closing(KeyTable.open(root / name)) as table:
+            assert list(map(attrgetter("id"), table.keys())) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"?", b'{"at": 5}', b'{"at": "yesterday"}', b"[]"])
+def test_the_note_of_the_last_backup_is_believed_only_when_it_is_one(tmp_path: Path, content: bytes) -> None:
+    assert last_backup(tmp_path) is None
+    note_backup(tmp_path, START)
+    assert last_backup(tmp_path) == START
+    (tmp_path / "last-backup.json").write_bytes(content)
+    assert last_backup(tmp_path) is None

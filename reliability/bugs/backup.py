@@ -1,0 +1,79 @@
+"""Bugs in how backups are taken and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quiredb.repositories import backup
+from quiredb.storage import backup_manifest, backup_pin, backup_restore, backup_source
+from quiredb.storage.backup_folder import BackupFolder, StoredBackup
+from quiredb.storage.backup_manifest import StoredLibrary, decode_manifest
+from quiredb.storage.connections import ReadConnections
+
+
+def ignore_seal() -> None:
+    """The manifest is not held against its seal."""
+
+    def read(self: BackupFolder, backup_id: str | None = None) -> StoredBackup:
+        backup_id = backup_id or self.ids()[-1]
+        content = (self.path / "manifests" / backup_id).read_bytes()
+        return StoredBackup(backup_id, decode_manifest(content.partition(b"\n")[0]))
+
+    BackupFolder.backup = read  # type: ignore[method-assign]
+
+
+def ignore_digests() -> None:
+    """A block is believed by its name."""
+
+    def block(self: BackupFolder, digest: str, size: int) -> bytes:
+        return self._block_path(digest).read_bytes().ljust(size, b"\0")[:size]
+
+    BackupFolder.block = block  # type: ignore[method-assign]
+
+
+def trust_names() -> None:
+    """Keys and names of a manifest become paths as they are."""
+
+    class Anything:
+        @staticmethod
+        def fullmatch(text: str) -> bool:
+            return True
+
+    backup_manifest._KEY = backup_manifest._SEGMENT = Anything  # type: ignore[assignment]
+
+
+def skip_proof() -> None:
+    """A restored library is not compared with what the manifest says of it."""
+
+    def prove(building: Path, library: StoredLibrary) -> None:
+        return None
+
+    backup_restore._prove = prove  # type: ignore[assignment]
+
+
+def read_moving_files() -> None:
+    """The database file is read while commits and checkpoints change it."""
+
+    @contextmanager
+    def moving(path: Path) -> Iterator[ReadConnections]:
+        readers = ReadConnections(path)
+        try:
+            yield readers
+        finally:
+            readers.close()
+
+    for module in (backup_pin, backup_source, backup):
+        module.held_still = moving  # type: ignore[attr-defined]
+
+
+def build_in_place() -> None:
+    """Files are restored under the name of the finished folder."""
+
+    def nothing(*_: object) -> None:
+        return None
+
+    backup_restore._beside = lambda target: target
+    backup_restore._check_target = nothing
+    backup_restore.rename_file = nothing
