@@ -1,12 +1,13 @@
 # Everything a person or a machine does with this repository. `make` alone lists it.
 .POSIX:
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
-        reliability-backups
+        reliability-api reliability-backups reliability-fuzz
 
 PYTHON = python3
 BIN = .venv/bin
 STAMP = .venv/.ready
 LOCAL_STAMP = .venv/.local-model-ready
+FUZZ_STAMP = .venv/.fuzz-ready
 BENCH_BIN = .venv-bench/bin
 BENCH_STAMP = .venv-bench/.ready
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -19,6 +20,8 @@ help:
 	@echo "make test-deep         long randomised and crash tests"
 	@echo "make test-local-model  the local embedding model (downloads PyTorch)"
 	@echo "make test-filters      recall, hits and time of filters of every share (DATA=folder, ARGS=options)"
+	@echo "make reliability-api   requests made from the OpenAPI document (ARGS=options, here and below)"
+	@echo "make reliability-fuzz  coverage-guided fuzzing of everything that decodes strangers' bytes"
 	@echo "make check             ruff, mypy, import contracts"
 	@echo "make format            let ruff rewrite the sources"
 	@echo "make bench             Quire's index beside other libraries (DATA=folder, ARGS=options)"
@@ -56,6 +59,16 @@ test-local-model: setup $(LOCAL_STAMP)
 
 test-filters: setup
 	@DATA="$(DATA)"; $(BIN)/python -m bench.filters --check $${DATA:+--data "$$DATA"} $(ARGS)
+
+reliability-api: setup
+	@$(BIN)/python -m reliability.api --save $(ARGS)
+
+reliability-fuzz: setup $(FUZZ_STAMP)
+	@$(BIN)/python -m reliability.fuzz --save $(ARGS)
+
+$(FUZZ_STAMP): requirements/fuzz.lock
+	@$(PIP) --require-hashes -r requirements/fuzz.lock
+	@touch $(FUZZ_STAMP)
 
 $(LOCAL_STAMP): requirements/local.lock
 	@$(PIP) --require-hashes -r requirements/local.lock --no-deps

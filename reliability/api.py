@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import orjson
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
-from quiredb_client import Client
-from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -31,13 +31,19 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bench.server import Server
+from quiredb.api.application import describe
+from quiredb.domain.keys import KeyDraft
 from quiredb.domain.limits import DIMENSION_MAX
+from quiredb.repositories.keys import create_key
 from reliability.records import Record
+from reliability.servers import Nursery
 
 LIBRARY, DOCUMENT, CHUNK = "standing", "document", "chunk"
 DIMENSION = 4
-VECTORS = [[float((number * place) % 7 + 1) for place in range(1, DIMENSION + 1)] for number in range(40)]
+CHUNKS = [
+    {"id": f"{CHUNK}{number or ''}", "text": "text", "embedding": [number % 7 + 1.0, number % 5, number % 3, 1]}
+    for number in range(40)
+]
 KNOWN = {"library": LIBRARY, "document": DOCUMENT, "chunk": CHUNK}
 PRECONDITIONS = ("If-Match", "If-None-Match", "X-Quire-Min-Position")
 AWAITS, AWAITED_MILLISECONDS = "X-Quire-Min-Position", "X-Quire-Max-Wait-Ms"
@@ -60,12 +66,15 @@ def _as_lines(_: Any, value: Any) -> bytes:
 class Examiner:
     """Sends cases to one server and counts what came back."""
 
-    def __init__(self, url: str, document: dict[str, Any]) -> None:
-        self.operations = [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
+    def __init__(self, url: str, key: str, document: dict[str, Any], only: str = "") -> None:
+        found = [one.ok() for one in schemathesis.openapi.from_dict(document).get_all_operations()]
+        self.operations = [operation for operation in found if only in {"", operation.definition.raw["operationId"]}]
         self.statuses: Counter[str] = Counter()
         self.violations: dict[str, str] = {}
         self._url = url
+        self._key = key
         self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {key}"
         self._mode = schemathesis.GenerationMode.POSITIVE
 
     def examine(self, examples: int, seed: int) -> None:
@@ -78,13 +87,9 @@ class Examiner:
 
     def _furnish(self) -> None:
         """Put back what earlier cases removed."""
-        with Client(self._url) as client:
-            if LIBRARY not in {library.id for library in client.libraries.list()}:
-                client.libraries.create(LIBRARY, dimension=DIMENSION)
-            client.library(LIBRARY).upsert_many(
-                {"id": f"{CHUNK}{number or ''}", "document_id": DOCUMENT, "text": "text", "embedding": vector}
-                for number, vector in enumerate(VECTORS)
-            )
+        library = f"{self._url}/v1/libraries/{LIBRARY}"
+        self._session.put(library, json={"dimension": DIMENSION}, timeout=SECONDS_A_CASE_MAX)
+        self._session.put(f"{library}/documents/{DOCUMENT}", json={"chunks": CHUNKS}, timeout=SECONDS_A_CASE_MAX)
 
     def _examine(self, operation: Any, examples: int, seed: int) -> None:
         strategy = operation.as_strategy(generation_mode=self._mode)
@@ -128,8 +133,9 @@ class Examiner:
         rejecting = [negative_data_rejection] if self._is_negative and not standing else []
         try:
             case.validate_response(response, checks=[*CHECKS, *rejecting])
-        except (Failure, FailureGroup) as failure:
-            self._violate(operation, str(failure).splitlines()[0], case)
+        except FailureGroup as failures:
+            for failure in failures.exceptions:
+                self._violate(operation, " ".join(str(failure).split())[:200], case)
 
     @property
     def _is_negative(self) -> bool:
@@ -150,14 +156,18 @@ def narrowed(document: Any) -> Any:
     return {name: narrowed(value) for name, value in document.items()}
 
 
-def prove(folder: Path, count: int, seed: int) -> Record:
-    """About `count` cases against a server of its own."""
+def prove(folder: Path, count: int, seed: int, bugs: Sequence[str] = (), only: str = "") -> Record:
+    """About `count` cases against a server of its own, with bugs planted; `only` names one operation."""
     started = time.monotonic()
-    with Server(folder / "data") as server:
-        document = requests.get(f"{server.url}/openapi.json", timeout=30).json()
-        examiner = Examiner(server.url, narrowed(document))
+    _, key = create_key(folder / "data", KeyDraft("everything"))
+    with Nursery(bugs) as nursery:
+        server = nursery.start(folder / "data")
+        server.wait_until_ready()
+        url = f"http://127.0.0.1:{server.port}"
+        examiner = Examiner(url, key, narrowed(orjson.loads(describe())), only)
         examples = max(1, count // (2 * len(examiner.operations)))
         examiner.examine(examples, seed)
+        server.end()
     violations = [f"{what}; repeat: {curl}" for what, curl in examiner.violations.items()]
     counts: Mapping[str, int] = {
         "cases": sum(number for what, number in examiner.statuses.items() if what.endswith("xx")),
@@ -173,10 +183,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plant", action="append", default=[], metavar="BUG", help="such as api.unexpected_error")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        record = prove(Path(folder), options.count, options.seed)
+        record = prove(Path(folder), options.count, options.seed, options.plant)
     print(record)
     if options.save:
         record.save()

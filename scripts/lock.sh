@@ -18,6 +18,7 @@ compile runtime.lock pyproject.toml
 compile build.lock --group build --constraint requirements/runtime.lock
 compile dev.lock --group dev pyproject.toml --constraint requirements/runtime.lock
 compile bench.lock requirements/bench.in
+compile fuzz.lock requirements/fuzz.in
 echo 'torch ; python_version < "3"' >requirements/.without-torch
 trap 'rm -f requirements/.without-torch' EXIT
 compile local.lock requirements/local.in --constraint requirements/dev.lock --overrides requirements/.without-torch

@@ -1,0 +1,25 @@
+"""One decoder under libFuzzer's rule: `python -m reliability.fuzz_one NAME [libFuzzer options] FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["quiredb.api", "quiredb.domain", "quiredb.storage"]):
+    from reliability.decoders import DECODERS, examine, samples_of
+
+
+def run(name: str, options: list[str]) -> None:
+    """Never returns: libFuzzer ends the process."""
+    corpus = Path(options[-1])
+    for number, sample in enumerate(samples_of(name)):
+        (corpus / f"sample-{number}").write_bytes(sample)
+    decoder = DECODERS[name]
+    atheris.Setup([sys.argv[0], *options], lambda raw: examine(decoder, raw))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2:])
