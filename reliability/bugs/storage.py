@@ -16,6 +16,7 @@ from quiredb.storage import commands, lock, rows
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import database_errors
 from quiredb.storage.library_store import DATABASE_NAME
+from quiredb.storage.segment_file import SegmentFile
 from quiredb.storage.segments import SegmentRecord, Segments
 
 _COMMITS_AT_ONCE = 10
@@ -102,3 +103,21 @@ def ignore_conditions() -> None:
         return None
 
     commands._expect = expect
+
+
+def skip_page_checksums() -> None:
+    """Pages of databases are not compared with their checksums."""
+
+    def unverified(connection: apsw.Connection) -> None:
+        connection.pragma("checksum_verification", False)
+
+    apsw.connection_hooks.append(unverified)
+
+
+def skip_segment_checksums() -> None:
+    """Arrays of segment files are not compared with their checksums."""
+
+    def verify(self: SegmentFile) -> None:
+        return None
+
+    SegmentFile.verify = verify  # type: ignore[method-assign]
