@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +25,7 @@ from quiredb.domain.commands import (
     PutDocument,
     WriteBatch,
 )
-from quiredb.domain.errors import FormatUnsupported, StorageFailed
+from quiredb.domain.errors import StorageFailed
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.library import IndexKind, IndexSpec
 from quiredb.domain.metadata import ChunkMetadata, DocumentMetadata, LibraryMetadata
@@ -43,6 +43,8 @@ KINDS = ("flat", "graph", "ivf")
 LOG = "log"
 """The folder that was copied while a process had it open, so that its last commits are in write-ahead logs."""
 LOGGED_COMMITS = 4
+PAIR = "pair"
+"""The folder with two libraries, of which `before` is the state before their last commits."""
 _PAGE_BYTES = 512
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _FILTERS = ({"text": {"contains": "3"}}, {"page": {"lt": 2}}, {"doc.title": "title 1"})
@@ -56,11 +58,15 @@ State = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """A folder's files and what they mean. `before`: what they meant before each of the last commits, newest first."""
+    """A folder's files and what they mean. `before`: what they meant before each of the last commits, newest first.
+
+    `earlier`: the files when they meant `before[0]`, where they are known.
+    """
 
     files: Files
     state: State
     before: tuple[State, ...] = ()
+    earlier: Files = field(default_factory=dict)
 
 
 @contextmanager
@@ -83,6 +89,7 @@ def make_fixtures() -> dict[str, Fixture]:
                 assert [record.kind for record in library.store.segments()] == [kind]
             fixtures[kind] = Fixture(read_files(path), state_of(path))
         fixtures[LOG] = _make_log(Path(scratch) / LOG)
+        fixtures[PAIR] = _make_pair(Path(scratch) / PAIR)
     return fixtures
 
 
@@ -106,11 +113,10 @@ def state_of(path: Path) -> State:
     """
     with _opened(path) as repository:
         state = {name: f"damaged: {error.detail}" for name, error in repository.damaged.items()}
-        for library in repository.all():
-            name = library.view().library.id
+        for name in repository.folder.catalogue.entries().keys() - state.keys():
             try:
-                state[name] = _digest(library)
-            except (StorageFailed, FormatUnsupported) as error:
+                state[name] = _digest(repository.get(name))
+            except StorageFailed as error:
                 state[name] = f"damaged: {error.detail}"
         state[""] = blake2b(repository.folder.secret).hexdigest()
         return state
@@ -155,6 +161,18 @@ def _make_log(path: Path) -> Fixture:
     return Fixture(files, state_of(image), tuple(reversed(states)))
 
 
+def _make_pair(path: Path) -> Fixture:
+    with _made_small("graph"), _opened(path) as repository:
+        _fill(repository, "graph")
+        _fill(repository, "flat")
+    state = state_of(path)
+    earlier = read_files(path)
+    with _opened(path) as repository:
+        for name in ("graph", "flat"):
+            repository.get(name).submit(_batch(_put(300)))
+    return Fixture(read_files(path), state_of(path), (state,), earlier)
+
+
 def _digest(library: OpenLibrary) -> str:
     """Everything that a library answers, to one number."""
     damaged = segments.damaged_segments(library, lambda: False)
@@ -174,7 +192,7 @@ def _digest(library: OpenLibrary) -> str:
     return state.hexdigest()
 
 
-def _kinds(library: OpenLibrary) -> list[object]:
+def _kinds(library: OpenLibrary) -> Sequence[object]:
     kinds = library.store.attribute_kinds().items()
     return sorted((field.scope.value, field.name, sorted(kind.value for kind in seen)) for field, seen in kinds)
 
@@ -192,5 +210,3 @@ def _put(number: int) -> PutChunk:
 
 def _batch(*operations: Operation) -> WriteBatch:
     return WriteBatch(operations, _AT)
-
-

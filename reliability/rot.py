@@ -4,8 +4,8 @@ Small folders with something of everything in them are damaged in one place, ope
 whole. What is found must be all that was there, or the damage must be refused and named; never anything else.
 `--count` flips are drawn over all bytes; 0 flips one bit of every byte, and cuts every file at every length.
 
-One thing cannot be told from an honest crash: damage in the last commit of a write-ahead log that was not merged looks
-like a commit that was never finished. Such cuts are counted by themselves.
+Two things cannot be told from an honest crash: damage in the last commit of a write-ahead log that was not merged looks
+like a commit that was never finished, and a log cut short like one that never was longer. They are counted apart.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from quiredb.domain.errors import FormatUnsupported, StorageFailed
+from quiredb.domain.errors import StorageFailed
 from reliability.command_line import Rig, run_rig
-from reliability.fixture_folders import LOG, Fixture, make_fixtures, state_of, write_files
+from reliability.fixture_folders import KINDS, LOG, Fixture, make_fixtures, state_of, write_files
 from reliability.planted import plant
 from reliability.records import Record
 
 LANES = 2
+DETECTED, HARMLESS = "detected", "harmless or repaired"
+LAST_COMMIT, SHORTER = "last commit of a log dropped", "log cut short and read as a shorter one"
 TRUNCATIONS_SHARE = 0.1
 BUGS = ("storage.skip_page_checksums", "storage.skip_segment_checksums", "storage.trust_log_prefix")
-FLIPS_TO_SEE = 1_500
-_AT_ONCE = 100
+FLIPS_TO_SEE = 400
+_AT_ONCE = 50
 _SHARED_MEMORY = "-shm"
 _MEMORY_FOLDER = Path("/dev/shm")
 
@@ -58,24 +60,25 @@ class Damage:
         return f"{self.fixture}: {self.file} {what} at byte {self.offset}"
 
 
-def verdict(fixture: Fixture, path: Path) -> str:
-    """`detected`, `harmless`, `last commit of a log cut`, or what is wrong, beginning with `WRONG`."""
+def verdict(fixture: Fixture, path: Path, *, log_was_cut: bool = False) -> str:
+    """One of the words above, or what is wrong, beginning with `WRONG`."""
     try:
         found = state_of(path)
-    except (StorageFailed, FormatUnsupported):
-        return "detected"
+    except StorageFailed:
+        return DETECTED
     except Exception as error:  # whatever else is raised is what the rig looks for
-        import traceback
-        return f"WRONG: {type(error).__name__}: {error}"+traceback.format_exc()[-700:]
+        return f"WRONG: {type(error).__name__}: {error}"
     if found == fixture.state:
-        return "harmless"
+        return HARMLESS
     if fixture.before and found == fixture.before[0]:
-        return "last commit of a log cut"
+        return LAST_COMMIT
+    if log_was_cut and found in fixture.before:
+        return SHORTER
     if found.keys() != fixture.state.keys():
         return f"WRONG: libraries {sorted(found)} instead of {sorted(fixture.state)}"
     differing = [name for name, state in fixture.state.items() if found[name] != state]
     silent = [name for name in differing if not found[name].startswith("damaged: ")]
-    return f"WRONG: {silent} silently differ" if silent else "detected"
+    return f"WRONG: {silent} silently differ" if silent else DETECTED
 
 
 def all_damage(fixtures: dict[str, Fixture], seed: int, bits: int = 1) -> Iterator[Damage]:
@@ -94,7 +97,12 @@ def all_damage(fixtures: dict[str, Fixture], seed: int, bits: int = 1) -> Iterat
 def drawn_damage(fixtures: dict[str, Fixture], seed: int, count: int) -> list[Damage]:
     """So many flips and cuts by chance, as many of each file."""
     chance = random.Random(seed)
-    places = [(name, file) for name, fixture in fixtures.items() for file in fixture.files if _is_new(name, file)]
+    places = [
+        (name, file)
+        for name, fixture in fixtures.items()
+        for file in fixture.files
+        if fixture.files[file] and _is_new(name, file)
+    ]
     drawn = []
     for number in range(count):
         name, file = places[number % len(places)]
@@ -105,7 +113,7 @@ def drawn_damage(fixtures: dict[str, Fixture], seed: int, count: int) -> list[Da
 
 def _is_new(fixture: str, file: str) -> bool:
     """Whether this fixture is the one to damage this kind of file in: the others have the same."""
-    return fixture == LOG or "segments" in file or fixture == "graph"
+    return fixture == LOG or (fixture in KINDS and "segments" in file) or fixture == "graph"
 
 
 _fixtures: dict[str, Fixture] = {}
@@ -128,7 +136,7 @@ def _judge(damages: Sequence[Damage]) -> list[tuple[str, str]]:
             fixture = _fixtures[damage.fixture]
             content = damage.done_to(fixture.files[damage.file])
             write_files(path, {**fixture.files, damage.file: content})
-            found = verdict(fixture, path)
+            found = verdict(fixture, path, log_was_cut=damage.bit is None and damage.file.endswith("-wal"))
             judged.append((found.partition(":")[0], f"{damage}: {found}"))
     return judged
 

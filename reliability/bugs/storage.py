@@ -6,13 +6,14 @@ import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import apsw
 
 from quiredb.domain.changes import ChunkRow
 from quiredb.domain.commands import Expectation
-from quiredb.storage import commands, lock, rows
+from quiredb.storage import commands, database, lock, rows
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import database_errors
 from quiredb.storage.library_store import DATABASE_NAME
@@ -117,7 +118,16 @@ def skip_page_checksums() -> None:
 def skip_segment_checksums() -> None:
     """Arrays of segment files are not compared with their checksums."""
 
-    def verify(self: SegmentFile) -> None:
+    def verify(self: SegmentFile, concerns: object = None) -> None:
         return None
 
     SegmentFile.verify = verify  # type: ignore[method-assign]
+
+
+def trust_log_prefix() -> None:
+    """A write-ahead log ends where SQLite can read no further, whatever follows."""
+
+    def check(path: Path, connection: apsw.Connection) -> None:
+        return None
+
+    database.check_log = check

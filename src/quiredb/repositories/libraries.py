@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quiredb.domain.admission import MemoryBudget, Places
 from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
-from quiredb.domain.errors import NotFound, PreconditionFailed, StorageFailed
+from quiredb.domain.errors import DataDamaged, NotFound, PreconditionFailed, StorageFailed
 from quiredb.domain.measures import Measures
 from quiredb.repositories.auditor import Auditor
 from quiredb.repositories.housekeeping import Housekeeping
@@ -50,7 +50,8 @@ class LibraryRepository:
         audit_share: of all searches, to be audited; 0: none. memory: what background work may take; None: any amount.
         """
         repository = cls(DataFolder.open(path), audit_share, memory or MemoryBudget.unlimited())
-        repository.folder.remove_orphans()
+        for folder in repository.folder.remove_orphans():
+            _log.warning("%s holds a library that the catalogue does not list; it stays, and is not served", folder)
         for library_id, key in repository.folder.catalogue.entries().items():
             repository._open_existing(library_id, key)
         return repository
@@ -111,31 +112,37 @@ class LibraryRepository:
         """Remove a library and its files; one that cannot be opened too, as long as no version of it is expected."""
         with self._lock:
             if library_id in self.damaged and expected.version is None:
+                key = self.folder.catalogue.entries()[library_id]
                 self.folder.catalogue.remove(library_id)
                 self.damaged = {name: error for name, error in self.damaged.items() if name != library_id}
-                self._remove_files(library_id)
+                self._remove_files(library_id, key)
                 return
             library = self.get(library_id)
             with library.writer:
                 facts = library.view().library
                 if expected.version not in {None, facts.version}:
                     raise PreconditionFailed(f"The library is at version {facts.version}.")
+                key = self.folder.catalogue.entries()[library_id]
                 self.folder.catalogue.remove(library_id, facts.position)
                 self._libraries = {name: one for name, one in self._libraries.items() if name != library_id}
                 library.closed.set()
                 library.store.close()
-            self._remove_files(library_id)
+            self._remove_files(library_id, key)
 
-    def _remove_files(self, library_id: str) -> None:
+    def _remove_files(self, library_id: str, key: str) -> None:
         """The library is gone already; files that background work is still writing go when the folder opens next."""
         try:
-            self.folder.remove_orphans()
+            self.folder.remove_library(key)
         except StorageFailed as error:
             _log.warning("files of the deleted library %s stay until the next start: %s", library_id, error.detail)
 
     def _open_existing(self, library_id: str, key: str) -> None:
         try:
-            self._opened(library_id, LibraryStore.open(self.folder.library_folder(key)))
+            store = LibraryStore.open(self.folder.library_folder(key))
+            if store.library().id != library_id:
+                store.close()
+                raise DataDamaged(f"Its folder {key} holds the library {store.library().id!r}; put its own files back.")
+            self._opened(library_id, store)
         except StorageFailed as error:
             _log.error("library %s cannot be opened: %s", library_id, error.detail)
             self.damaged[library_id] = error

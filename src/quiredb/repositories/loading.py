@@ -2,8 +2,10 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported
 from quiredb.domain.library import Library
@@ -56,14 +58,24 @@ def load_collection(store: LibraryStore) -> Loaded:
 def open_recorded_segment(store: LibraryStore, record: SegmentRecord) -> Segment:
     """Map a segment's file. Raises `DataDamaged` when it is missing, altered or not what the record says."""
     file = open_segment(store.segment_path(record.name))
+    # What leads to other places is checked before it is followed. Wrong numbers elsewhere only answer wrongly, until
+    # the whole file is checked in the background.
+    file.verify(_leads_elsewhere)
     try:
         header = SegmentHeader.from_json(file.header)
         segment = open_segment_arrays(record.name, header, file.arrays, record.bytes)
     except (KeyError, TypeError, ValueError) as error:
         raise DataDamaged(f"Segment {record.name} has an unknown layout: {error}.") from error
-    if (header.low_row, header.high_row, header.position) != (record.low_row, record.high_row, record.position):
+    # Files that were written before names were kept in them have none.
+    written_as = file.header.get("name", record.name)
+    said = (written_as, header.low_row, header.high_row, header.position)
+    if said != (record.name, record.low_row, record.high_row, record.position):
         raise DataDamaged(f"Segment {record.name} is not the one that the library lists.")
     return segment
+
+
+def _leads_elsewhere(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "iu" and array.dtype.itemsize > 1
 
 
 def segment_from_store(store: LibraryStore, library: Library, record: SegmentRecord) -> Segment:

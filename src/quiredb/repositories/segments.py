@@ -144,7 +144,7 @@ def _build_and_swap(
     )
     progress.check()
     name = f"{span.low}-{span.high}-{span.position}-{os.urandom(4).hex()}"
-    size = write_segment(store.segment_path(name), header.as_json(), arrays)
+    size = write_segment(store.segment_path(name), {**header.as_json(), "name": name}, arrays)
     record = SegmentRecord(name, span.low, span.high, span.position, len(contents.rows), header.index["kind"], size)
     library.replace_segments(removed, record, open_recorded_segment(store, record))
     store.discard_segments(removed)

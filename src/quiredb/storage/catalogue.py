@@ -2,12 +2,13 @@
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
 from quiredb.domain.commands import IdempotencyToken
-from quiredb.domain.errors import Conflict
+from quiredb.domain.errors import Conflict, StorageFailed
 from quiredb.domain.times import now, to_microseconds
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import create_database, fetch, open_database
@@ -52,7 +53,12 @@ class Catalogue:
 
     def add(self, library_id: str, key: str, idempotency: IdempotencyToken | None) -> None:
         """List a library; `Conflict` when its id is taken."""
-        with self._lock, self._connection.transaction() as connection:
+        with self._lock:
+            self._add(library_id, key, idempotency)
+            self._merge_log()
+
+    def _add(self, library_id: str, key: str, idempotency: IdempotencyToken | None) -> None:
+        with self._connection.transaction() as connection:
             if fetch(connection, "SELECT 1 FROM libraries WHERE id = ?", (library_id,)):
                 raise Conflict(f"There is a library {library_id!r} already; choose another id.")
             connection.execute("INSERT INTO libraries VALUES (?, ?)", (library_id, key))
@@ -78,6 +84,16 @@ class Catalogue:
                 connection.execute("INSERT OR REPLACE INTO retired VALUES (?, ?)", (library_id, position))
             connection.execute("DELETE FROM libraries WHERE id = ?", (library_id,))
             connection.execute("DELETE FROM creations WHERE library = ?", (library_id,))
+        with self._lock:
+            self._merge_log()
+
+    def _merge_log(self) -> None:
+        """Have what was committed in the file itself, where each page has its checksum.
+
+        It is durable either way: where merging fails, the log is merged another time.
+        """
+        with suppress(StorageFailed), self._connection.plain() as connection:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def recall_creation(self, token: IdempotencyToken) -> str | None:
         """The library that this request created in the last 24 hours, or None.

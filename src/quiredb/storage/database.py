@@ -15,6 +15,7 @@ import apsw.sqlite_extra
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull
 from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, remove_file, rename_file
+from quiredb.storage.write_ahead_log import check_log
 
 VFS_NAME = "cksmvfs"
 PAGE_BYTES = 16 * 1024
@@ -92,9 +93,21 @@ def create_database(path: Path, schema: str, fill: Callable[[apsw.Connection], N
 
 
 def open_database(path: Path) -> apsw.Connection:
-    """The writing connection to an existing file. `FormatUnsupported` before anything is touched."""
+    """The writing connection to an existing file. `FormatUnsupported` before anything is touched.
+
+    `DataDamaged` when the write-ahead log holds acknowledged commits that cannot be read.
+    """
     check_format(path)
-    return open_beside(path)
+    connection = open_beside(path)
+    try:
+        with database_errors(path):
+            check_log(path, connection)
+    except BaseException:
+        # Only reading left no trace; closing in the usual way would merge what can be read and remove the log.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.close()
+        raise
+    return connection
 
 
 def open_beside(path: Path) -> apsw.Connection:

@@ -9,6 +9,7 @@ from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound
 from quiredb.storage.catalogue import Catalogue
 from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, make_folder, remove_folder, write_file
 from quiredb.storage.lock import FolderLock
+from quiredb.storage.orphans import is_remnant
 
 FORMAT_VERSION = 2
 """2: keys have roles, which programs of format 1 would not heed."""
@@ -51,15 +52,28 @@ class DataFolder:
             raise NotFound("library folder", key)
         return self.path / LIBRARIES_NAME / key
 
-    def remove_orphans(self) -> None:
+    def remove_orphans(self) -> list[Path]:
         """Remove library folders that the catalogue does not list: half-made or half-removed before a crash.
 
-        Not while a library is being created: it is a folder first and an entry afterwards.
+        Not while a library is being created: it is a folder first and an entry afterwards. Returns those that stay,
+        because a library is in them that nobody deleted.
         """
+        kept = []
         listed = set(self.catalogue.entries().values())
         for folder in sorted((self.path / LIBRARIES_NAME).iterdir()):
-            if folder.is_dir() and _KEY.fullmatch(folder.name) and folder.name not in listed:
+            if not folder.is_dir() or not _KEY.fullmatch(folder.name) or folder.name in listed:
+                continue
+            if is_remnant(folder, self.catalogue.first_position):
                 remove_folder(folder)
+            else:
+                kept.append(folder)
+        return kept
+
+    def remove_library(self, key: str) -> None:
+        """Remove the folder of a library that was deleted."""
+        folder = self.library_folder(key)
+        if folder.exists():
+            remove_folder(folder)
 
     def close(self) -> None:
         """Close the catalogue and give the folder free."""

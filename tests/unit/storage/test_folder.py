@@ -152,11 +152,47 @@ def test_only_unlisted_library_folders_are_orphans(tmp_path: Path) -> None:
     write(store, put("a"))
     store.close()
     LibraryStore.create(orphan, create_command()).close()
-    folder.remove_orphans()
+    assert folder.remove_orphans() == []
     assert not orphan.exists()
     store = LibraryStore.open(listed)
     assert store.library().chunk_count == 1
     store.close()
+    folder.close()
+
+
+def test_an_unlisted_library_that_nobody_deleted_stays(tmp_path: Path) -> None:
+    """The catalogue may be an old copy: what it does not know is not rubbish."""
+    folder = DataFolder.open(tmp_path)
+    unlisted = folder.library_folder(KEY)
+    store = LibraryStore.create(unlisted, create_command())
+    position = write(store, put("a")).position
+    store.close()
+    assert folder.remove_orphans() == [unlisted]
+    folder.catalogue.remove("library", position)
+    assert folder.remove_orphans() == []
+    assert not unlisted.exists()
+    folder.close()
+
+
+def test_an_unlisted_library_that_cannot_be_read_stays(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path)
+    unlisted = folder.library_folder(KEY)
+    unlisted.mkdir()
+    (unlisted / "library.sqlite").write_bytes(b"damaged")
+    assert folder.remove_orphans() == [unlisted]
+    folder.remove_library(KEY)
+    assert not unlisted.exists()
+    folder.close()
+
+
+def test_the_catalogue_keeps_nothing_in_its_log(tmp_path: Path) -> None:
+    """Its pages have checksums only where they are merged."""
+    folder = DataFolder.open(tmp_path)
+    log = tmp_path / "catalogue.sqlite-wal"
+    folder.catalogue.add("library", KEY, None)
+    assert log.stat().st_size == 0
+    folder.catalogue.remove("library", 7)
+    assert log.stat().st_size == 0
     folder.close()
 
 
