@@ -24,7 +24,7 @@ from pathlib import Path
 
 from quiredb.domain.errors import StorageFailed
 from reliability.command_line import Rig, run_rig
-from reliability.fixture_folders import KINDS, LOG, Fixture, make_fixtures, state_of, write_files
+from reliability.fixture_folders import KINDS, LOG, UNFORESEEN, Fixture, make_fixtures, state_of, write_files
 from reliability.planted import plant
 from reliability.records import Record
 
@@ -66,7 +66,7 @@ def verdict(fixture: Fixture, path: Path, *, log_was_cut: bool = False) -> str:
         found = state_of(path)
     except StorageFailed:
         return DETECTED
-    except Exception as error:  # whatever else is raised is what the rig looks for
+    except UNFORESEEN as error:
         return f"WRONG: {type(error).__name__}: {error}"
     if found == fixture.state:
         return HARMLESS

@@ -4,7 +4,7 @@ SQLite reads a log up to the first frame whose running checksum does not hold (h
 section 4). After a crash that is right: what follows was never acknowledged. After damage it would drop acknowledged
 commits without a word. The two can be told apart, because a commit is flushed before the next one is written: a commit
 frame that another frame continues (that frame's checksum goes on from it) was on the medium, and so acknowledged. Found
-behind the end that SQLite saw, it proves damage. What cannot be told is damage of the last commit: nothing continues it.
+behind the end that SQLite saw, it proves damage. What cannot be told is damage of the last commit: nothing follows it.
 """
 
 import os
