@@ -122,7 +122,10 @@ def dot_portable(typing_context: Any, codes: Any, query: Any, blocks: Any) -> An
 
 @intrinsic
 def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
-    """Ask for `lines` 64-byte cache lines from `address` on. Never faults."""
+    """Ask for `lines` 64-byte cache lines from `address` on, into the second-level cache. Never faults.
+
+    The first level is small, and its few outstanding misses are soon used up by rows of a kilobyte and more.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         start, count = arguments
@@ -130,7 +133,7 @@ def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [pointer, _i32, _i32, _i32]), "llvm.prefetch.p0"
         )
-        constants = [ir.Constant(_i32, value) for value in (0, 3, 1)]
+        constants = [ir.Constant(_i32, value) for value in (0, 2, 1)]
         with cgutils.for_range(builder, count) as loop:
             at = builder.add(start, builder.mul(loop.index, ir.Constant(_i64, 64)))
             builder.call(function, [builder.inttoptr(at, pointer), *constants])
