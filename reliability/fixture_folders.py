@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import apsw
 import numpy as np
 
 from quiredb.domain.commands import (
@@ -48,6 +49,9 @@ PAIR = "pair"
 _PAGE_BYTES = 512
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _FILTERS = ({"text": {"contains": "3"}}, {"page": {"lt": 2}}, {"doc.title": "title 1"})
+
+UNFORESEEN = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, TypeError, ValueError, apsw.Error)
+"""What a bug in reading damaged files would raise; errors that are meant for it are `StorageFailed`."""
 
 Files = Mapping[str, bytes]
 """The files of a folder by their path in it."""

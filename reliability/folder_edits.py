@@ -17,7 +17,7 @@ from pathlib import Path
 
 from quiredb.domain.errors import StorageFailed
 from reliability.command_line import Rig, run_rig
-from reliability.fixture_folders import PAIR, Fixture, make_fixtures, state_of, write_files
+from reliability.fixture_folders import PAIR, UNFORESEEN, Fixture, make_fixtures, state_of, write_files
 from reliability.records import Record
 
 
@@ -49,7 +49,7 @@ def outcome(fixture: Fixture, path: Path) -> Outcome | str:
         found = state_of(path)
     except StorageFailed:
         return Outcome.REFUSED
-    except BUGS as error:
+    except UNFORESEEN as error:
         return f"{type(error).__name__}: {error}"
     if found == fixture.state:
         return Outcome.SAME
