@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-SEEDS, TOGETHER, SLACK, BINS, OPTIMISM = 4, 2, 16, 512, 0.15
+SEEDS, TOGETHER, SLACK, BINS, OPTIMISM = 4, 3, 16, 512, 0.15
 
 
 @dataclass

@@ -9,7 +9,7 @@
     else: expand it: put it into `best`, estimate all its unseen neighbours at once, push those below the limit
 
 So most rows that a walk meets cost one cache line and a few nanoseconds, and only those that come to the front, about
-1.4 for each expansion, are read in 8 bits. Two rows are expanded at a time, which keeps memory busy: their
+1.4 for each expansion, are read in 8 bits. Three rows are expanded at a time, which keeps memory busy: their
 neighbours' records are prefetched together, and so are the codes and neighbours of whatever is next in the frontier.
 
 Sources: best-first walks as in HNSW (arXiv 1603.09320) and Vamana (DiskANN, NeurIPS 2019); one layer is enough in high
@@ -45,7 +45,7 @@ from quiredb.indexes.kernels.sorted_keys import is_copy, keep
 
 SEEDS = 4
 """Entries the walk starts from: the best of all entries by estimate."""
-EXPANDED_AT_ONCE = 2
+EXPANDED_AT_ONCE = 3
 SLACK = 16
 """Rows beyond `width` that the limit leaves room for: estimates err."""
 BINS = 512
