@@ -1,7 +1,7 @@
 # Everything a person or a machine does with this repository. `make` alone lists it.
 .POSIX:
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
-        reliability-api reliability-backups reliability-fuzz
+        reliability-api reliability-backups reliability-fuzz reliability-memory
 
 PYTHON = python3
 BIN = .venv/bin
@@ -26,6 +26,7 @@ help:
 	@echo "make format            let ruff rewrite the sources"
 	@echo "make bench             Quire's index beside other libraries (DATA=folder, ARGS=options)"
 	@echo "make bench-server      a real server: import, search, filters, kill -9, many clients"
+	@echo "make reliability-memory   memory over 100,000 requests, hostile ones, a server under strain (ten minutes)"
 	@echo "make reliability-backups  backups under load, edited, hostile, and killed at each step (minutes)"
 	@echo "make container         build the image, run it locked down, probe it"
 	@echo "make lock              resolve requirements/*.lock again (UPGRADE=1: to the newest)"
@@ -99,6 +100,10 @@ $(BENCH_STAMP): requirements/bench.lock
 
 bench-server: setup
 	@$(BIN)/python -m bench.run
+
+reliability-memory: setup
+	@$(BIN)/python -m reliability.memory --count 100000 $(ARGS)
+	@$(BIN)/python -m reliability.strain $(ARGS)
 
 reliability-backups: setup
 	@$(BIN)/python -m reliability.backups $(ARGS)

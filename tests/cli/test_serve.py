@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -146,3 +148,62 @@ def test_a_port_in_the_environment_that_is_none_is_a_configuration_error(
     monkeypatch.setenv("QUIRE_PORT", "seven")
 
     assert quire("serve").code == ExitCode.CONFIGURATION
+
+
+def test_a_drain_delay_serves_on_while_readiness_says_no(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "--drain-delay", "1.5") as server:
+        url = server.url
+        server.wait_until_ready()
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: httpx.get(f"{url}/readyz").json()["status"] == "draining")
+        served = httpx.get(f"{url}/v1/libraries")
+        assert (served.status_code, served.headers["connection"]) == (200, "close")
+        assert server.process.wait(ENDED_WITHIN_SECONDS) == 0
+    assert server.said.splitlines()[-1] == "stopped"
+
+
+def test_a_request_under_way_is_finished(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        url = server.url
+        server.wait_until_ready()
+        assert httpx.put(f"{url}/v1/libraries/slow", json={"dimension": 2}).status_code == 201
+        begun, go = threading.Event(), threading.Event()
+
+        def lines() -> Iterator[bytes]:
+            yield b'{"id":"a"}\n'
+            begun.set()
+            assert go.wait(30)
+            yield b'{"id":"b"}\n'
+
+        with ThreadPoolExecutor(1) as pool:
+            headers = {"content-type": "application/x-ndjson"}
+            imported = pool.submit(httpx.post, f"{url}/v1/libraries/slow/import", content=lines(), headers=headers)
+            assert begun.wait(30)
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: refuses(url))
+            go.set()
+            assert imported.result().json()["documents"] == 2
+        assert server.process.wait(ENDED_WITHIN_SECONDS) == 0
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_ends_at_once(tmp_path: Path, quire: Quire, ending: int, code: int) -> None:
+    with serving(tmp_path / "data", "--drain-delay", "60") as server:
+        url = server.url
+        server.wait_until_ready()
+        assert httpx.put(f"{url}/v1/libraries/kept", json={"dimension": 2}).status_code == 201
+        server.process.send_signal(ending)
+        until(lambda: httpx.get(f"{url}/readyz").status_code == 503)
+        assert server.end(ending) == code
+    assert quire("check", tmp_path / "data").code == 0
+    listed = quire("libraries", "--json", "--data", tmp_path / "data")
+    assert [library["id"] for library in listed.json] == ["kept"]
+
+
+def refuses(url: str) -> bool:
+    """Whether nobody new is let in."""
+    try:
+        httpx.get(f"{url}/livez")
+    except httpx.TransportError:
+        return True
+    return False
