@@ -55,12 +55,15 @@ BAD = {
     "imports_on_top": Source(PurePosixPath("src/quiredb/a.py"), "def f() -> None:\n    import os\n"),
     "no_leftovers": Source(PurePosixPath("src/quiredb/a.py"), "x = 1  # TO" + "DO later\n"),
     "no_prints": Source(PurePosixPath("src/quiredb/engine/a.py"), "print(1)\n"),
+    "files_through_one_module": Source(
+        PurePosixPath("src/quiredb/a.py"), "def f(path: Path) -> None:\n    path.unlink()\n"
+    ),
     "no_blanket_excepts": Source(PurePosixPath("src/quiredb/a.py"), "try:\n    f()\nexcept Exception:\n    pass\n"),
 }
 
 GOOD = Source(
     PurePosixPath("src/quiredb/engine/a.py"),
-    "import os\n\n\ndef f() -> None:\n    try:\n        os.sync()\n    except OSError:\n        raise\n",
+    "import os\n\n\ndef f() -> None:\n    try:\n        os.getpid()\n    except OSError:\n        raise\n",
 )
 
 

@@ -15,6 +15,31 @@ FUNCTION_LINES_MAX = 60
 KERNEL_LINES_MAX = 90
 DRAWER_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 
+FILE_MODULES = {"fcntl", "fileinput", "glob", "mmap", "shutil", "tempfile"}
+FILE_ACCESS = {
+    "storage/disk.py": "the module",
+    "storage/machine.py": "what the kernel tells of this machine; nothing is written",
+    "cli/": "files that the user names: documents in, exports out",
+    "embedders/configuration.py": "the configuration that the operator names, read once",
+    "indexes/kernel_cache.py": "compiled code, made again when it is gone",
+    "indexes/vector_index_folder.py": "indexes of arrays that have no library",
+}
+"""Who may touch files, and why no simulated disk is needed there."""
+HARMLESS_OS_CALLS = {"cpu_count", "fspath", "getenv", "getpid", "kill", "sched_getaffinity", "urandom"}
+PATH_QUESTIONS = {
+    "exists",
+    "is_dir",
+    "is_file",
+    "is_symlink",
+    "iterdir",
+    "lstat",
+    "read_bytes",
+    "rmdir",
+    "stat",
+    "touch",
+}
+PATH_CALLS = {"chmod", "glob", "hardlink_to", "mkdir", "read_text", "rglob", "symlink_to", "unlink", "write_bytes"}
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -116,6 +141,39 @@ def no_blanket_excepts(source: Source) -> Iterator[Finding]:
                 yield finding(source, node, function.name if function else "module", "catches everything")
 
 
+def files_through_one_module(source: Source) -> Iterator[Finding]:
+    """Only `storage/disk.py` touches what is to last: what goes past it no simulated disk can fail or lose."""
+    inner = str(source.path).removeprefix("src/quiredb/")
+    if inner == str(source.path) or inner.startswith(tuple(FILE_ACCESS)):
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = {alias.name for alias in node.names} if isinstance(node, ast.Import) else {node.module}
+            if touched := sorted(FILE_MODULES & modules):
+                yield finding(source, node, f"import {touched[0]}", "touches files past storage/disk.py")
+        elif isinstance(node, ast.Call) and (name := _file_call(node)):
+            yield finding(source, node, name, "touches files past storage/disk.py")
+
+
+def _file_call(call: ast.Call) -> str | None:
+    """The name of a call that touches files, or None."""
+    function = call.func
+    if isinstance(function, ast.Name):
+        return "open" if function.id == "open" else None
+    if not isinstance(function, ast.Attribute):
+        return None
+    if isinstance(function.value, ast.Name) and function.value.id == "os":
+        return None if function.attr in HARMLESS_OS_CALLS else f"os.{function.attr}"
+    if function.attr == "open":
+        modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+        return "open" if any(isinstance(mode, str) and set(mode) <= set("rwaxbt+") for mode in modes) else None
+    if function.attr in {"replace", "rename"}:
+        return function.attr if len(call.args) == 1 and not call.keywords else None
+    if function.attr in PATH_QUESTIONS and not call.args:
+        return function.attr
+    return function.attr if function.attr in {*PATH_CALLS, "write_text"} else None
+
+
 def catches_everything(caught: ast.expr | None) -> bool:
     """Whether an except clause names no exception, or the root of all."""
     if caught is None:
@@ -152,4 +210,5 @@ RULES: tuple[Rule, ...] = (
     no_leftovers,
     no_prints,
     no_blanket_excepts,
+    files_through_one_module,
 )

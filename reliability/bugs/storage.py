@@ -13,7 +13,7 @@ import apsw
 
 from quiredb.domain.changes import ChunkRow
 from quiredb.domain.commands import Expectation
-from quiredb.storage import commands, database, lock, rows
+from quiredb.storage import commands, database, disk, rows
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import database_errors
 from quiredb.storage.library_store import DATABASE_NAME
@@ -94,7 +94,7 @@ def skip_lock() -> None:
         def flock(descriptor: int, how: int) -> None:
             return None
 
-    lock.fcntl = Unlocked  # type: ignore[assignment, attr-defined]
+    disk.fcntl = Unlocked  # type: ignore[assignment, attr-defined]
 
 
 def ignore_conditions() -> None:

@@ -16,6 +16,7 @@
     ├── JobCancelled
     └── StorageFailed
         ├── StorageFull
+        ├── WritesStopped
         ├── FolderInUse
         ├── FormatUnsupported
         └── DataDamaged
@@ -153,6 +154,12 @@ class StorageFull(StorageFailed):
     """No space is left for the write; reads go on."""
 
     code = "storage-full"
+
+
+class WritesStopped(StorageFailed):
+    """The disk failed to flush: nobody can tell what it holds, so no more is written until a restart; reads go on."""
+
+    code = "read-only"
 
 
 class FolderInUse(StorageFailed):

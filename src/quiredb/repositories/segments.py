@@ -153,14 +153,16 @@ def _build_and_swap(
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """Whether work should end early: the process stops, or the library went away."""
+    """Whether work should end early: the process stops, or the library went away or must not be touched any more."""
 
     process: threading.Event
     library: OpenLibrary
 
     def __call__(self) -> bool:
         """True once the work should end."""
-        return self.process.is_set() or self.library.closed.is_set()
+        store = self.library.store
+        ended = self.process.is_set() or self.library.closed.is_set()
+        return ended or store.damage is not None or store.writes_stopped is not None
 
 
 def watched(library: OpenLibrary, report: Callable[[float], None], cancelled: Callable[[], bool]) -> Progress:

@@ -135,6 +135,7 @@ class HealthService:
         yield Check("start", start is None, "done" if start is None else start.step)
         yield Check("accepting", not self._ending, "the server is ending" if self._ending else "new requests are taken")
         yield self._storage()
+        yield self._writes()
         yield self._background()
         yield self._disk()
         yield self._memory()
@@ -144,7 +145,13 @@ class HealthService:
         if not damaged:
             return Check("storage", True, "all libraries open", Severity.DEGRADING)
         named = ", ".join(damaged[:_NAMES_SHOWN]) + (", ..." if len(damaged) > _NAMES_SHOWN else "")
-        return Check("storage", False, f"{len(damaged)} cannot be opened: {named}", Severity.DEGRADING)
+        return Check("storage", False, f"{len(damaged)} are damaged and not served: {named}", Severity.DEGRADING)
+
+    def _writes(self) -> Check:
+        read_only = sorted(self._repository.read_only)
+        named = ", ".join(read_only[:_NAMES_SHOWN]) + (", ..." if len(read_only) > _NAMES_SHOWN else "")
+        detail = f"{len(read_only)} are read-only until a restart: {named}" if read_only else "accepted"
+        return Check("writes", not read_only, detail, Severity.DEGRADING)
 
     def _background(self) -> Check:
         complaints = [f"{worker.name}: {worker.detail}" for worker in self.workers() if not worker.up]

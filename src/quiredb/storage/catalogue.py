@@ -8,10 +8,10 @@ from pathlib import Path
 import apsw
 
 from quiredb.domain.commands import IdempotencyToken
-from quiredb.domain.errors import Conflict, StorageFailed
+from quiredb.domain.errors import Conflict, StorageFailed, WritesStopped
 from quiredb.domain.times import now, to_microseconds
 from quiredb.storage.connections import WriteConnection
-from quiredb.storage.database import create_database, fetch, open_database
+from quiredb.storage.database import create_database, fetch
 from quiredb.storage.idempotency import expired_before, key_reused
 from quiredb.storage.schema import CATALOGUE
 
@@ -34,12 +34,17 @@ class Catalogue:
     @classmethod
     def open(cls, path: Path) -> "Catalogue":
         """The catalogue that is there."""
-        return cls(WriteConnection(path, open_database(path)))
+        return cls(WriteConnection.open(path))
 
     def close(self) -> None:
         """Close the database."""
         with self._lock:
             self._connection.close()
+
+    @property
+    def writes_stopped(self) -> WritesStopped | None:
+        """Why no library is made or deleted any more."""
+        return self._connection.health.writes_stopped
 
     def secret(self) -> bytes:
         """Random bytes made with the catalogue, for signing what clients carry."""

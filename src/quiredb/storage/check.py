@@ -7,6 +7,7 @@ from typing import TypeAlias
 from quiredb.domain.errors import FormatUnsupported, StorageFailed
 from quiredb.storage.catalogue import Catalogue
 from quiredb.storage.check_library import check_database, check_library
+from quiredb.storage.files import folder_names, is_file, is_folder
 from quiredb.storage.findings import Finding, Severity
 from quiredb.storage.folder import CATALOGUE_NAME, LIBRARIES_NAME, LOCK_NAME, MARKER_NAME, check_marker
 from quiredb.storage.lock import FolderLock
@@ -24,7 +25,7 @@ def check_folder(path: Path, progress: Progress | None = None) -> list[Finding]:
     Reads every byte, rows and pages in batches.
     """
     check_marker(path)
-    if not (path / MARKER_NAME).exists():
+    if not is_file(path / MARKER_NAME):
         raise FormatUnsupported(f"There is no data folder at {path}.")
     lock = FolderLock(path / LOCK_NAME)
     try:
@@ -49,8 +50,10 @@ def _check(path: Path, progress: Progress) -> Iterator[Finding]:
         except StorageFailed as error:
             yield Finding(Severity.ERROR, f"library {library_id}", error.detail)
     listed = set(entries.values())
-    for folder in sorted((path / LIBRARIES_NAME).glob("*")):
-        if folder.is_dir() and folder.name not in listed:
+    libraries = path / LIBRARIES_NAME
+    for name in folder_names(libraries):
+        folder = libraries / name
+        if name not in listed and is_folder(folder):
             yield Finding(Severity.WARNING, str(folder), "The catalogue does not list this library folder.")
 
 

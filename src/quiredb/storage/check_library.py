@@ -14,6 +14,7 @@ from quiredb.domain.limits import CHUNK_POSITION_MAX
 from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import PAGE_BYTES, database_errors, fetch, fetch_one, open_database
 from quiredb.storage.encoding import decode_chunk_metadata, decode_document_metadata
+from quiredb.storage.files import read_file
 from quiredb.storage.findings import Finding, Severity
 from quiredb.storage.library_store import DATABASE_NAME
 from quiredb.storage.segment_file import open_segment
@@ -79,7 +80,8 @@ def check_library(folder: Path, library_id: str) -> Iterator[Finding]:
     if damaged:
         return
     connection = open_database(path)
-    writer, readers = WriteConnection(path, connection), ReadConnections(path)
+    writer = WriteConnection(path, connection)
+    readers = ReadConnections(writer.health)
     try:
         with database_errors(path):
             state = load_state(connection)
@@ -95,12 +97,11 @@ def check_library(folder: Path, library_id: str) -> Iterator[Finding]:
 
 
 def _damaged_pages(path: Path, connection: apsw.Connection) -> Iterator[Finding]:
-    with path.open("rb") as stream:
-        number = 0
-        while page := stream.read(PAGE_BYTES):
-            number += 1
-            if len(page) < PAGE_BYTES or not fetch_one(connection, "SELECT verify_checksum(?)", (page,))[0]:
-                yield Finding(Severity.ERROR, str(path), f"Page {number} does not match its checksum.")
+    number = 0
+    while page := read_file(path, PAGE_BYTES, number * PAGE_BYTES):
+        number += 1
+        if len(page) < PAGE_BYTES or not fetch_one(connection, "SELECT verify_checksum(?)", (page,))[0]:
+            yield Finding(Severity.ERROR, str(path), f"Page {number} does not match its checksum.")
 
 
 def _capped(findings: Iterator[Finding], where: str) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The connections of one database file: one that writes, and a pool of readers."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,57 +8,121 @@ from pathlib import Path
 
 import apsw
 
-from quiredb.domain.errors import StorageFailed, Unavailable
-from quiredb.storage.database import database_errors, is_damage, open_reader
+from quiredb.domain.errors import StorageFailed, StorageFull, Unavailable
+from quiredb.storage.database import BUSY_MILLISECONDS, leave_log, merge_log, open_database, open_reader
+from quiredb.storage.health import DatabaseHealth
+
+_log = logging.getLogger(__name__)
+_MERGE_BUSY_MILLISECONDS = 20
+_LOG_PAGES = 1_000
+"""A commit that makes the write-ahead log this long merges it."""
 
 
 class WriteConnection:
-    """The connection that writes. Its callers guarantee that one thread uses it at a time."""
+    """The connection that writes. Its callers guarantee that one thread uses it at a time.
+
+    What an earlier process left in the log is merged before anything is written behind it: that process may have failed
+    to flush it, in which case it is read from the operating system's cache and may not be on the disk.
+    """
 
     def __init__(self, path: Path, connection: apsw.Connection) -> None:
         self.path = path
+        self.health = DatabaseHealth(path)
         self._connection = connection
-        self._failure: str | None = None
+        self._log_is_ours = True
+        self._log_pages = 0
+        connection.set_wal_hook(self._note_log)
+
+    @classmethod
+    def open(cls, path: Path) -> "WriteConnection":
+        """The connection to a file that no other connection has open. `FormatUnsupported` before it is touched."""
+        writer = cls(path, open_database(path))
+        try:
+            writer._take_over_log()
+        except StorageFull as error:
+            writer._log_is_ours = False
+            _log.warning("the log is merged later, before the next write: %s", error.detail)
+        except StorageFailed:
+            writer.abandon()
+            raise
+        return writer
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
-        """All of the block is committed and on disk, or (after any exception) none of it.
-
-        After the disk failed to write or flush, nobody can tell what it holds: no further write is tried on this
-        connection (the operating system may report a later flush of lost pages as a success).
-        """
-        if self._failure is not None:
-            raise StorageFailed(f"{self.path}: writing stopped after the disk failed ({self._failure}); restart Quire.")
-        with database_errors(self.path):
+        """All of the block is committed and on disk, or (after any exception) none of it."""
+        self.health.require_writable()
+        if not self._log_is_ours:
+            self._take_over_log()
+        with self.health.watching():
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
-            except apsw.IOError as error:
-                if not is_damage(error):
-                    self._failure = str(error)
-                raise
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+        if self._log_pages >= _LOG_PAGES:
+            self._merge_in_passing()
 
     @contextmanager
     def plain(self) -> Iterator[apsw.Connection]:
-        """The connection outside a transaction, for pragmas."""
-        with database_errors(self.path):
+        """The connection outside a transaction, for pragmas and reads."""
+        with self.health.watching():
             yield self._connection
 
+    def merge_log(self) -> None:
+        """Merge the write-ahead log into the file and empty it, as far as readers allow."""
+        self.health.require_writable()
+        with self.health.watching():
+            self._connection.set_busy_timeout(_MERGE_BUSY_MILLISECONDS)
+            try:
+                merge_log(self._connection)
+            except apsw.BusyError:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            finally:
+                self._connection.set_busy_timeout(BUSY_MILLISECONDS)
+        self._log_pages = 0
+
     def close(self) -> None:
-        """Close, after which the write-ahead log is merged and gone unless a reader is still open."""
-        with database_errors(self.path):
+        """Close, after which the write-ahead log is merged and gone unless a reader is still open.
+
+        After a flush has failed the log stays: merging it would flush the same file again.
+        """
+        if self.health.writes_stopped is not None or self.health.damage is not None:
+            self.abandon()
+            return
+        with self.health.watching():
             self._connection.close()
+
+    def abandon(self) -> None:
+        """Close and leave the log to the next start."""
+        with self.health.watching():
+            leave_log(self._connection)
+            self._connection.close()
+
+    def _take_over_log(self) -> None:
+        with self.health.watching():
+            merge_log(self._connection)
+        self._log_is_ours = True
+
+    def _merge_in_passing(self) -> None:
+        """The commit is durable, so it is answered whatever happens here; the log stays as it is then."""
+        try:
+            with self.health.watching():
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except StorageFailed as error:
+            _log.error("the log could not be merged: %s", error.detail)
+
+    def _note_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
 
 class ReadConnections:
     """Reading connections, each borrowed by one thread at a time; as many exist as were ever borrowed at once."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, health: DatabaseHealth) -> None:
+        self._health = health
         self._idle: deque[apsw.Connection] = deque()
         self._closed = False
 
@@ -65,13 +130,13 @@ class ReadConnections:
     def borrow(self) -> Iterator[apsw.Connection]:
         """A connection for the block. `Unavailable` once closed."""
         if self._closed:
-            raise Unavailable(f"{self.path} is closed.")
+            raise Unavailable(f"{self._health.path} is closed.")
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = open_reader(self.path)
+            connection = open_reader(self._health.path)
         try:
-            with database_errors(self.path):
+            with self._health.watching():
                 yield connection
         finally:
             self._give_back(connection)

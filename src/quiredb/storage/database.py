@@ -6,15 +6,15 @@ page's checksum, verified whenever a page is read from the file.
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
 import apsw.sqlite_extra
 
-from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull
-from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, remove_file, rename_file
+from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull, WritesStopped
+from quiredb.storage.files import TEMPORARY_SUFFIX, is_file, read_file, remove_file, rename_file
 from quiredb.storage.write_ahead_log import check_log
 
 VFS_NAME = "cksmvfs"
@@ -26,6 +26,7 @@ BUSY_MILLISECONDS = 5_000
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
 _CACHE_KIB = 32 * 1024
 _MEMORY_BYTES = 256 * 1024 * 1024
+_FLUSH_CODES = {apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC}
 _DAMAGE_CODES = {apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ}
 _FAILURES = (
     apsw.IOError,
@@ -38,20 +39,21 @@ _FAILURES = (
 )
 
 
-def _load_checksums() -> None:
+def load_checksums() -> None:
+    """Register the checksum VFS on top of the VFS that is SQLite's default now. Once registered it stays as it is."""
     connection = apsw.Connection(":memory:")
     apsw.sqlite_extra.load(connection, "cksumvfs")
     connection.close()
 
 
-_load_checksums()
+load_checksums()
 # Page caches of all connections together: near this bound they reuse pages instead of taking more.
 apsw.soft_heap_limit(_MEMORY_BYTES)
 
 
 @contextmanager
 def database_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about the disk into `StorageFull`, `DataDamaged` and `StorageFailed`."""
+    """Turn SQLite's errors about the disk into `StorageFull`, `DataDamaged`, `WritesStopped` and `StorageFailed`."""
     try:
         yield
     except apsw.FullError as error:
@@ -59,6 +61,11 @@ def database_errors(path: Path) -> Iterator[None]:
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise DataDamaged(f"{path} is damaged ({error}); run `quire check` and restore it from a backup.") from error
     except _FAILURES as error:
+        if is_failed_flush(error):
+            raise WritesStopped(
+                f"{path}: the disk could not flush what was written; nothing more is written there, reads go on. "
+                "See to the disk, then restart Quire."
+            ) from error
         if is_damage(error):
             raise DataDamaged(
                 f"{path}: a page does not match its checksum; run `quire check` and restore it from a backup."
@@ -71,25 +78,28 @@ def is_damage(error: apsw.Error) -> bool:
     return isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _DAMAGE_CODES
 
 
+def is_failed_flush(error: apsw.Error) -> bool:
+    """Whether an error says that the disk could not be made to hold what was written."""
+    return isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _FLUSH_CODES
+
+
 def create_database(path: Path, schema: str, fill: Callable[[apsw.Connection], None]) -> None:
     """Make a database file with the schema and what `fill` writes; it appears complete or not at all."""
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     for suffix in ("", "-wal", "-shm"):
         remove_file(temporary.with_name(temporary.name + suffix))
-    with database_errors(path):
-        connection = apsw.Connection(str(temporary), vfs=VFS_NAME)
-        connection.reserve_bytes(reserve=CHECKSUM_BYTES)
-        connection.pragma("page_size", PAGE_BYTES)
-        connection.pragma("auto_vacuum", "incremental")
-        _configure(connection)
-        connection.execute("BEGIN IMMEDIATE")
-        connection.pragma("application_id", _APPLICATION_ID)
-        connection.pragma("user_version", _FORMAT_VERSION)
-        connection.execute(schema)
-        fill(connection)
-        connection.execute("COMMIT")
-        connection.close()
+    with database_errors(path), closing(apsw.Connection(str(temporary), vfs=VFS_NAME)) as connection:
+        try:
+            _fill(connection, schema, fill)
+        except apsw.Error:
+            leave_log(connection)
+            raise
     rename_file(temporary, path)
+
+
+def merge_log(connection: apsw.Connection) -> None:
+    """Bring the write-ahead log into the file, durably, and empty it. `apsw.BusyError` while somebody reads from it."""
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def open_database(path: Path) -> apsw.Connection:
@@ -127,9 +137,15 @@ def open_reader(path: Path) -> apsw.Connection:
     with database_errors(path):
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        leave_log(connection)
         connection.pragma("query_only", True)
         connection.pragma("cache_size", -_CACHE_KIB)
         return connection
+
+
+def leave_log(connection: apsw.Connection) -> None:
+    """Let closing the connection not merge the log, even when it is the last one of its file."""
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
 
 def fetch(connection: apsw.Connection, query: str, bindings: Sequence[Any] = ()) -> list[Any]:
@@ -144,10 +160,9 @@ def fetch_one(connection: apsw.Connection, query: str, bindings: Sequence[Any] =
 
 def check_format(path: Path) -> None:
     """Judge the file by the 100 bytes of its header, read as plain bytes so that nothing is created or recovered."""
-    if not path.is_file():
+    if not is_file(path):
         raise DataDamaged(f"{path} is missing; restore it from a backup.")
-    with file_errors(path), path.open("rb") as stream:
-        header = stream.read(100)
+    header = read_file(path, 100)
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         raise DataDamaged(f"{path} is not a database any more; restore it from a backup.")
     (version,) = struct.unpack_from(">I", header, 60)
@@ -158,6 +173,20 @@ def check_format(path: Path) -> None:
         raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}: upgrade Quire.")
 
 
+def _fill(connection: apsw.Connection, schema: str, fill: Callable[[apsw.Connection], None]) -> None:
+    connection.reserve_bytes(reserve=CHECKSUM_BYTES)
+    connection.pragma("page_size", PAGE_BYTES)
+    connection.pragma("auto_vacuum", "incremental")
+    _configure(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.pragma("application_id", _APPLICATION_ID)
+    connection.pragma("user_version", _FORMAT_VERSION)
+    connection.execute(schema)
+    fill(connection)
+    connection.execute("COMMIT")
+    merge_log(connection)
+
+
 def _configure(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(BUSY_MILLISECONDS)
     if connection.pragma("journal_mode", "wal") != "wal":
@@ -166,6 +195,8 @@ def _configure(connection: apsw.Connection) -> None:
     # Only macOS knows the difference: there an fsync alone stops at the drive's cache.
     connection.pragma("fullfsync", True)
     connection.pragma("checkpoint_fullfsync", True)
+    # Quire merges the log itself: SQLite would not say that it could not.
+    connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("journal_size_limit", _WAL_KEPT_BYTES)
     connection.pragma("temp_store", "memory")
     connection.pragma("cache_size", -_CACHE_KIB)

@@ -7,7 +7,17 @@ import orjson
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound
 from quiredb.storage.catalogue import Catalogue
-from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, make_folder, remove_folder, write_file
+from quiredb.storage.files import (
+    TEMPORARY_SUFFIX,
+    file_bytes,
+    folder_names,
+    is_file,
+    is_folder,
+    make_folder,
+    read_file,
+    remove_folder,
+    write_file,
+)
 from quiredb.storage.lock import FolderLock
 from quiredb.storage.orphans import is_remnant
 
@@ -60,8 +70,10 @@ class DataFolder:
         """
         kept = []
         listed = set(self.catalogue.entries().values())
-        for folder in sorted((self.path / LIBRARIES_NAME).iterdir()):
-            if not folder.is_dir() or not _KEY.fullmatch(folder.name) or folder.name in listed:
+        libraries = self.path / LIBRARIES_NAME
+        for name in folder_names(libraries):
+            folder = libraries / name
+            if name in listed or _KEY.fullmatch(name) is None or not is_folder(folder):
                 continue
             if is_remnant(folder, self.catalogue.first_position):
                 remove_folder(folder)
@@ -72,22 +84,24 @@ class DataFolder:
     def remove_library(self, key: str) -> None:
         """Remove the folder of a library that was deleted."""
         folder = self.library_folder(key)
-        if folder.exists():
+        if is_folder(folder):
             remove_folder(folder)
 
     def close(self) -> None:
         """Close the catalogue and give the folder free."""
-        self.catalogue.close()
-        self._lock.release()
+        try:
+            self.catalogue.close()
+        finally:
+            self._lock.release()
 
 
 def check_marker(path: Path) -> None:
     """Refuse, by reading only, a folder that is not Quire's or was written by a newer program."""
     marker = path / MARKER_NAME
-    if path.exists() and not path.is_dir():
+    if is_file(path):
         raise FormatUnsupported(f"{path} is not a folder.")
-    if not marker.exists():
-        if path.is_dir() and any(_is_foreign(entry) for entry in path.iterdir()):
+    if not is_file(marker):
+        if is_folder(path) and any(map(_is_foreign, folder_names(path))):
             raise FormatUnsupported(f"{path} holds other files and no {MARKER_NAME}; choose an empty or new folder.")
         return
     version = _format_of(marker)
@@ -102,8 +116,7 @@ def raise_format(path: Path) -> None:
 
 
 def _format_of(marker: Path) -> object:
-    with file_errors(marker):
-        content = marker.read_bytes()
+    content = read_file(marker)
     try:
         return orjson.loads(content)["format"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -113,12 +126,12 @@ def _format_of(marker: Path) -> object:
 def _open_catalogue(path: Path) -> Catalogue:
     catalogue = path / CATALOGUE_NAME
     libraries = path / LIBRARIES_NAME
-    if not (path / MARKER_NAME).exists():
+    if not is_file(path / MARKER_NAME):
         write_file(path / MARKER_NAME, [_marker()])
     make_folder(libraries)
-    if catalogue.exists() and catalogue.stat().st_size:
+    if file_bytes(catalogue):
         return Catalogue.open(catalogue)
-    if any(libraries.iterdir()):
+    if folder_names(libraries):
         raise DataDamaged(f"{catalogue} is missing but there are libraries; restore the folder from a backup.")
     return Catalogue.create(catalogue)
 
@@ -127,5 +140,5 @@ def _marker() -> bytes:
     return orjson.dumps({"format": FORMAT_VERSION})
 
 
-def _is_foreign(entry: Path) -> bool:
-    return not entry.name.startswith(".") and entry.name not in _NOT_FOREIGN
+def _is_foreign(name: str) -> bool:
+    return not name.startswith(".") and name not in _NOT_FOREIGN

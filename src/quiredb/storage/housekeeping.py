@@ -12,13 +12,13 @@ from pathlib import Path
 import apsw
 
 from quiredb.storage.connections import WriteConnection
-from quiredb.storage.database import BUSY_MILLISECONDS, fetch
+from quiredb.storage.database import fetch
+from quiredb.storage.files import file_bytes
 from quiredb.storage.reader import row_array
 
 SLICE_ROWS = 1_024
 _SLICES_AT_ONCE = 256
 _SPARSE_SHARE = 4
-_CHECKPOINT_BUSY_MILLISECONDS = 20
 
 _DEAD_CHUNKS = "SELECT row FROM chunks WHERE died <= ? ORDER BY died LIMIT ?"
 _DEAD_DOCUMENTS = "SELECT row FROM documents WHERE died <= ? ORDER BY died LIMIT ?"
@@ -107,19 +107,12 @@ class Housekeeping:
 
     def checkpoint(self) -> None:
         """Merge the write-ahead log into the file and empty it, as far as readers allow."""
-        with self._writer.plain() as connection:
-            connection.set_busy_timeout(_CHECKPOINT_BUSY_MILLISECONDS)
-            try:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except apsw.BusyError:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            finally:
-                connection.set_busy_timeout(BUSY_MILLISECONDS)
+        self._writer.merge_log()
 
     def disk_bytes(self) -> int:
         """Bytes of the database file and its write-ahead log."""
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
+        return sum(map(file_bytes, parts))
 
 
 def _dead(connection: apsw.Connection, query: str, horizon: int, limit: int) -> list[int]:

@@ -13,6 +13,7 @@ from quiredb.domain.rights import Role
 from quiredb.domain.times import from_microseconds, to_microseconds
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import fetch, fetch_one, open_beside
+from quiredb.storage.files import file_bytes, is_file
 from quiredb.storage.folder import CATALOGUE_NAME, DataFolder, check_marker, raise_format
 from quiredb.storage.schema import KEYS
 
@@ -112,7 +113,7 @@ def has_catalogue(folder: Path) -> bool:
     """Whether the folder is a data folder with a catalogue. `FormatUnsupported` when it is newer or not Quire's."""
     check_marker(folder)
     catalogue = folder / CATALOGUE_NAME
-    return catalogue.is_file() and catalogue.stat().st_size > 0
+    return is_file(catalogue) and file_bytes(catalogue) > 0
 
 
 def _key(

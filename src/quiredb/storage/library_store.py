@@ -7,14 +7,14 @@ from quiredb.domain.changes import ChunkRow, DocumentRow
 from quiredb.domain.chunk import Chunk, Embedding
 from quiredb.domain.commands import Command, CreateLibrary
 from quiredb.domain.document import Document
-from quiredb.domain.errors import QuireError, StorageFailed
+from quiredb.domain.errors import DataDamaged, QuireError, StorageFailed, WritesStopped
 from quiredb.domain.filter_fields import Field
 from quiredb.domain.library import Library
 from quiredb.domain.metadata import Kind
 from quiredb.domain.search import FoundChunk, Include
 from quiredb.storage.commands import Applied, apply_command
 from quiredb.storage.connections import ReadConnections, WriteConnection
-from quiredb.storage.database import create_database, database_errors, open_database
+from quiredb.storage.database import create_database
 from quiredb.storage.files import make_folder
 from quiredb.storage.found import FoundChunks
 from quiredb.storage.housekeeping import Housekeeping
@@ -39,7 +39,7 @@ class LibraryStore:
         path = folder / DATABASE_NAME
         self._state = state
         self._writer = writer
-        self._readers = ReadConnections(path)
+        self._readers = ReadConnections(writer.health)
         self._reader = LibraryReader(self._readers)
         self._found = FoundChunks(self._readers)
         self._scans = LibraryScans(self._readers)
@@ -57,15 +57,29 @@ class LibraryStore:
     @classmethod
     def open(cls, folder: Path) -> "LibraryStore":
         """Open a library; `FormatUnsupported`, `DataDamaged` and `StorageFailed` say why it cannot be."""
-        path = folder / DATABASE_NAME
-        connection = open_database(path)
-        with database_errors(path):
-            return cls(folder, WriteConnection(path, connection), load_state(connection))
+        writer = WriteConnection.open(folder / DATABASE_NAME)
+        try:
+            with writer.plain() as connection:
+                state = load_state(connection)
+            return cls(folder, writer, state)
+        except StorageFailed:
+            writer.abandon()
+            raise
 
     def close(self) -> None:
         """Close all connections. Reads that come later raise `Unavailable`."""
         self._readers.close()
         self._writer.close()
+
+    @property
+    def damage(self) -> DataDamaged | None:
+        """The first proof since it was opened that the database does not hold what was written to it."""
+        return self._writer.health.damage
+
+    @property
+    def writes_stopped(self) -> WritesStopped | None:
+        """Why nothing is written any more, though reads go on."""
+        return self._writer.health.writes_stopped
 
     def library(self) -> Library:
         """The library as of the last commit."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from quiredb.domain.errors import StorageFailed
 from quiredb.storage.database import database_errors, open_database
+from quiredb.storage.files import is_file
 from quiredb.storage.library_store import DATABASE_NAME
 from quiredb.storage.state import load_state
 
@@ -16,7 +17,7 @@ def is_remnant(folder: Path, first_position: Callable[[str], int]) -> bool:
     folder that cannot be read, or whose library nobody deleted, is none: it is the catalogue that is too old.
     """
     path = folder / DATABASE_NAME
-    if not path.is_file():
+    if not is_file(path):
         return True
     try:
         connection = open_database(path)

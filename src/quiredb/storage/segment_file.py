@@ -5,7 +5,6 @@ JSON, then each array at a multiple of 64 bytes. The header holds the caller's o
 dtype, shape, offset, bytes and CRC-32. Opening checks the header and the file's size; `verify` reads every byte.
 """
 
-import mmap
 import re
 import struct
 import zlib
@@ -19,7 +18,8 @@ import numpy.typing as npt
 import orjson
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported
-from quiredb.storage.files import file_errors, write_file
+from quiredb.storage.disk import Mapped
+from quiredb.storage.files import file_bytes, is_file, map_file, read_file, write_file
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Array: TypeAlias = npt.NDArray[Any]
@@ -49,16 +49,20 @@ class SegmentFile:
     The mapping lives as long as any of its arrays does, also after `close` and after the file was removed.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any], stored: Mapping[str, _Stored], mapped: mmap.mmap) -> None:
+    def __init__(self, path: Path, header: dict[str, Any], stored: Mapping[str, _Stored], mapped: Mapped) -> None:
         self.path = path
         self.header = header
         self._stored = stored
         self.arrays: dict[str, Array] = {name: _view(mapped, array) for name, array in stored.items()}
 
     def verify(self, concerns: Callable[[Array], bool] = lambda _: True) -> None:
-        """Read every byte of every array that this concerns; `DataDamaged` names the first that is not as written."""
-        for name, array in self.arrays.items():
-            if concerns(array) and _checksum(array) != self._stored[name].crc:
+        """Read every byte of every array that this concerns; `DataDamaged` names the first that is not as written.
+
+        They are read, not touched in the mapping: a byte that the medium cannot give is an error then, not a signal
+        that ends the process.
+        """
+        for name, array in self._stored.items():
+            if concerns(self.arrays[name]) and _stored_checksum(self.path, array) != array.crc:
                 raise DataDamaged(f"{self.path}: the array {name!r} does not match its checksum.")
 
     def close(self) -> None:
@@ -88,25 +92,24 @@ def write_segment(path: Path, header: Mapping[str, JSON], arrays: Mapping[str, A
 
 def open_segment(path: Path) -> SegmentFile:
     """Map a segment file. `DataDamaged` when its header or size is wrong or it is missing."""
-    if not path.is_file():
+    if not is_file(path):
         raise DataDamaged(f"{path} is missing.")
-    with file_errors(path), path.open("rb") as stream:
-        prefix = stream.read(_PREFIX.size)
-        if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
-            raise DataDamaged(f"{path} is not a segment file.")
-        _, version, header_bytes, header_crc = _PREFIX.unpack(prefix)
-        if version > _FORMAT_VERSION:
-            raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}.")
-        encoded = stream.read(header_bytes)
-        if len(encoded) != header_bytes or zlib.crc32(prefix[:16] + encoded) != header_crc:
-            raise DataDamaged(f"{path}: the header does not match its checksum.")
-        described = orjson.loads(encoded)
-        stored = _located(path, described["arrays"], _aligned(_PREFIX.size + header_bytes))
-        end = max((array.offset + _aligned(array.bytes) for array in stored.values()), default=0)
-        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    if len(mapped) != max(end, _aligned(_PREFIX.size + header_bytes)):
-        raise DataDamaged(f"{path} has {len(mapped)} bytes instead of {end}.")
-    return SegmentFile(path, described["header"], stored, mapped)
+    prefix = read_file(path, _PREFIX.size)
+    if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
+        raise DataDamaged(f"{path} is not a segment file.")
+    _, version, header_bytes, header_crc = _PREFIX.unpack(prefix)
+    if version > _FORMAT_VERSION:
+        raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}.")
+    encoded = read_file(path, header_bytes, _PREFIX.size)
+    if len(encoded) != header_bytes or zlib.crc32(prefix[:16] + encoded) != header_crc:
+        raise DataDamaged(f"{path}: the header does not match its checksum.")
+    described = orjson.loads(encoded)
+    stored = _located(path, described["arrays"], _aligned(_PREFIX.size + header_bytes))
+    end = max((array.offset + _aligned(array.bytes) for array in stored.values()), default=0)
+    end = max(end, _aligned(_PREFIX.size + header_bytes))
+    if (found := file_bytes(path)) != end:
+        raise DataDamaged(f"{path} has {found} bytes instead of {end}.")
+    return SegmentFile(path, described["header"], stored, map_file(path))
 
 
 def _parts(encoded: bytes, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
@@ -136,7 +139,7 @@ def _located(path: Path, described: dict[str, dict[str, Any]], first: int) -> di
     return stored
 
 
-def _view(mapped: mmap.mmap, stored: _Stored) -> Array:
+def _view(mapped: Mapped, stored: _Stored) -> Array:
     if stored.bytes == 0:
         empty = np.empty(stored.shape, dtype=stored.dtype)
         empty.flags.writeable = False
@@ -156,6 +159,13 @@ def _checksum(array: Array) -> int:
     crc = 0
     for part in _slices(array):
         crc = zlib.crc32(part, crc)
+    return crc
+
+
+def _stored_checksum(path: Path, array: _Stored) -> int:
+    crc = 0
+    for start in range(0, array.bytes, _SLICE_BYTES):
+        crc = zlib.crc32(read_file(path, min(_SLICE_BYTES, array.bytes - start), array.offset + start), crc)
     return crc
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import fetch
-from quiredb.storage.files import make_folder, remove_file
+from quiredb.storage.files import folder_names, is_file, make_folder, remove_file
 
 SEGMENTS_NAME = "segments"
 
@@ -71,13 +71,13 @@ class Segments:
         """Remove the files of replaced segments. Who has one mapped keeps its content."""
         listed = {record.name for record in self.records()}
         for name in names:
-            if name not in listed and self.path(name).exists():
+            if name not in listed:
                 remove_file(self.path(name))
 
     def unlisted(self) -> list[str]:
         """Names of files that no record names: replaced, or never finished."""
         listed = {record.name for record in self.records()}
-        return [path.name for path in sorted(self._folder.iterdir()) if path.is_file() and path.name not in listed]
+        return [name for name in folder_names(self._folder) if name not in listed and is_file(self._folder / name)]
 
     def remove_unlisted(self) -> list[str]:
         """Remove the files that no record names; returns their names."""

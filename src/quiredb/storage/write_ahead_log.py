@@ -7,7 +7,6 @@ frame that another frame continues (that frame's checksum goes on from it) was o
 behind the end that SQLite saw, it proves damage. What cannot be told is damage of the last commit: nothing follows it.
 """
 
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import TypeAlias
 import apsw
 
 from quiredb.domain.errors import DataDamaged
-from quiredb.storage.files import file_errors
+from quiredb.storage.files import file_bytes, read_file
 
 _HEADER = struct.Struct(">IIIIIIII")
 _FRAME = struct.Struct(">IIIIII")
@@ -44,69 +43,64 @@ def check_log(path: Path, connection: apsw.Connection) -> None:
     `connection` is a new one, through which nothing was written yet.
     """
     log = path.with_name(path.name + "-wal")
-    if not log.exists() or not log.stat().st_size:
+    if not file_bytes(log):
         return
     seen, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     page_bytes = int(connection.pragma("page_size"))
-    with file_errors(log):
-        descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            lost = _acknowledged_behind(descriptor, max(seen, 0), page_bytes)
-        finally:
-            os.close(descriptor)
+    lost = _acknowledged_behind(log, max(seen, 0), page_bytes)
     if lost is not None:
         raise DataDamaged(
             f"{log} is damaged before byte {lost.offset}: commits behind it would be lost; restore it from a backup."
         )
 
 
-def _acknowledged_behind(descriptor: int, seen: int, page_bytes: int) -> _Frame | None:
+def _acknowledged_behind(log: Path, seen: int, page_bytes: int) -> _Frame | None:
     """A commit behind the `seen` first frames that a later frame of the same log continues, or None."""
-    frames = list(_frames(descriptor, page_bytes))
+    frames = list(_frames(log, page_bytes))
     if len(frames) < seen + 2:
         return None
-    salts = _salts(descriptor) or frames[0].salts
+    salts = _salts(log) or frames[0].salts
     for number, (commit, following) in enumerate(pairwise(frames[seen:]), seen):
         if not commit.pages or following.salts != salts:
             continue
         before = frames[number - 1].checksum if number else None
-        if _continues(descriptor, page_bytes, before, commit, following):
+        if _continues(log, page_bytes, before, commit, following):
             return commit
     return None
 
 
-def _frames(descriptor: int, page_bytes: int) -> Iterator[_Frame]:
-    size = os.fstat(descriptor).st_size
+def _frames(log: Path, page_bytes: int) -> Iterator[_Frame]:
+    size = file_bytes(log)
     step = _FRAME.size + page_bytes
     for offset in range(_HEADER.size, size - step + 1, step):
-        _, pages, *salts_and_checksum = _FRAME.unpack(os.pread(descriptor, _FRAME.size, offset))
+        _, pages, *salts_and_checksum = _FRAME.unpack(read_file(log, _FRAME.size, offset))
         salt_1, salt_2, checksum_1, checksum_2 = salts_and_checksum
         yield _Frame(offset, pages, (salt_1, salt_2), (checksum_1, checksum_2))
 
 
-def _salts(descriptor: int) -> tuple[int, int] | None:
+def _salts(log: Path) -> tuple[int, int] | None:
     """The salts of the log's header, or None when its own checksum does not hold."""
-    header = os.pread(descriptor, _HEADER.size, 0)
+    header = read_file(log, _HEADER.size, 0)
     _, _, _, _, salt_1, salt_2, checksum_1, checksum_2 = _HEADER.unpack(header)
     computed = (_checksum((0, 0), header[: _HEADER.size - _CHECKED_BYTES], order) for order in "<>")
     return (salt_1, salt_2) if (checksum_1, checksum_2) in computed else None
 
 
-def _continues(descriptor: int, page_bytes: int, before: Checksum | None, commit: _Frame, following: _Frame) -> bool:
+def _continues(log: Path, page_bytes: int, before: Checksum | None, commit: _Frame, following: _Frame) -> bool:
     """Whether `following` was written after `commit`, although one of the checksums around them may be damaged."""
-    content = _content(descriptor, page_bytes, following)
+    content = _content(log, page_bytes, following)
     for order in "<>":
         seeds = [commit.checksum]
         if before is not None:
-            seeds.append(_checksum(before, _content(descriptor, page_bytes, commit), order))
+            seeds.append(_checksum(before, _content(log, page_bytes, commit), order))
         if any(_checksum(seed, content, order) == following.checksum for seed in seeds):
             return True
     return False
 
 
-def _content(descriptor: int, page_bytes: int, frame: _Frame) -> bytes:
+def _content(log: Path, page_bytes: int, frame: _Frame) -> bytes:
     """What a frame's checksum is of: the first two fields of its header, and the page."""
-    read = os.pread(descriptor, _FRAME.size + page_bytes, frame.offset)
+    read = read_file(log, _FRAME.size + page_bytes, frame.offset)
     return read[:_CHECKED_BYTES] + read[_FRAME.size :]
 
 

@@ -183,7 +183,7 @@ def test_keys_that_cannot_be_read_admit_nobody(
     monkeypatch.setattr(KeyTable, "changes", fail)
     response = stranger.get("/v1/limits", headers={"authorization": f"Bearer {guarded.key}"})
 
-    problem_of(response, 500, "storage-failed")
+    problem_of(response, 503, "storage-failed")
     assert stranger.get("/livez").status_code == 200
 
 

@@ -29,7 +29,7 @@ def test_not_found_names_what() -> None:
 
 def test_codes_are_words_and_differ() -> None:
     codes = [kind.code for kind in every(QuireError)]
-    assert len(set(codes)) == len(codes) == 19
+    assert len(set(codes)) == len(codes) == 20
     assert all(code == code.lower().replace("_", "-") for code in codes)
 
 

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from quiredb.domain.commands import CreateLibrary
-from quiredb.domain.errors import DataDamaged, StorageFailed, StorageFull
+from quiredb.domain.errors import DataDamaged, StorageFailed, StorageFull, WritesStopped
 from quiredb.storage import database
 from quiredb.storage.check_library import check_library
 from quiredb.storage.library_store import LibraryStore
@@ -24,14 +24,16 @@ class FailingDisk(apsw.VFS):
 
     def __init__(self) -> None:
         self.calls_left: int | None = None
-        self.failure: type[apsw.Error] = apsw.IOError
+        self.is_full = False
+        self.fail_flush_after: int | None = None
+        self.flushes = 0
         super().__init__("failing", "cksmvfs")
 
     def xOpen(self, name: Any, flags: Any) -> FailingFile:  # noqa: N802 (SQLite's name)
         return FailingFile(self, name, flags)
 
-    def fail_after(self, calls: int, failure: type[apsw.Error]) -> None:
-        self.calls_left, self.failure = calls, failure
+    def fail_after(self, calls: int, *, full: bool = False) -> None:
+        self.calls_left, self.is_full = calls, full
 
     def heal(self) -> bool:
         """Work again; tells whether anything failed."""
@@ -39,12 +41,12 @@ class FailingDisk(apsw.VFS):
         self.calls_left = None
         return failed
 
-    def count(self) -> None:
+    def count(self, code: int) -> None:
         if self.calls_left is None:
             return
         self.calls_left -= 1
         if self.calls_left < 0:
-            raise self.failure("planted")
+            raise apsw.exception_for(apsw.SQLITE_FULL if self.is_full else code)
 
 
 class FailingFile(apsw.VFSFile):
@@ -53,11 +55,14 @@ class FailingFile(apsw.VFSFile):
         super().__init__("cksmvfs", name, flags)
 
     def xSync(self, flags: int) -> None:  # noqa: N802 (SQLite's name)
-        self._disk.count()
+        self._disk.flushes += 1
+        if self._disk.fail_flush_after is not None and self._disk.flushes > self._disk.fail_flush_after:
+            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
+        self._disk.count(apsw.SQLITE_IOERR_FSYNC)
         super().xSync(flags)
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (SQLite's name)
-        self._disk.count()
+        self._disk.count(apsw.SQLITE_IOERR_WRITE)
         super().xWrite(data, offset)
 
 
@@ -91,24 +96,60 @@ def test_a_full_disk_refuses_the_whole_group_and_heals_without_a_restart(store: 
     assert store.library().chunk_count == 2
 
 
-def test_after_a_failed_flush_nothing_more_is_acknowledged(disk: FailingDisk, tmp_path: Path) -> None:
+def test_after_a_failed_flush_nothing_is_written_or_flushed_any_more(disk: FailingDisk, tmp_path: Path) -> None:
     store = LibraryStore.create(tmp_path / "library", create_command())
     write(store, put("a"))
     before = store.library()
-    disk.fail_after(0, apsw.IOError)
-    with pytest.raises(StorageFailed):
+    disk.fail_flush_after = disk.flushes
+    with pytest.raises(WritesStopped):
         store.write([batch(put("b"))])
-    assert disk.heal()
-    with pytest.raises(StorageFailed, match="restart"):
+    disk.fail_flush_after, disk.flushes = None, 0
+    with pytest.raises(WritesStopped, match="restart"):
         store.write([batch(put("c"))])
+    with pytest.raises(WritesStopped):
+        store.checkpoint()
+    assert store.writes_stopped is not None
     assert store.library() == before
     assert store.chunk("a", 1) is not None
     assert store.chunk("b", 2) is None
     store.close()
+    assert disk.flushes == 0
     reopened = LibraryStore.open(tmp_path / "library")
+    assert disk.flushes > 0, "what the cache holds of the log is brought to the disk before it is built upon"
     assert reopened.chunk("a", 1) is not None
     write(reopened, put("d"))
     reopened.close()
+
+
+@pytest.mark.parametrize("flush", ["of the log", "of the file"])
+def test_a_failed_flush_while_the_log_is_merged_stops_writes_and_loses_nothing(
+    disk: FailingDisk, tmp_path: Path, flush: str
+) -> None:
+    store = LibraryStore.create(tmp_path / "library", create_command())
+    write(store, put("first"))
+    disk.fail_flush_after = disk.flushes + (1 if flush == "of the log" else 2)
+    write(store, put("a", text="long " * 4_000_000))
+    assert store.writes_stopped is not None
+    assert store.chunk("a", 2) is not None
+    disk.fail_flush_after, disk.flushes = None, 0
+    with pytest.raises(WritesStopped):
+        store.write([batch(put("b"))])
+    store.close()
+    assert disk.flushes == 0
+    reopened = LibraryStore.open(tmp_path / "library")
+    assert reopened.chunk("a", 2) is not None
+    assert reopened.library().position == 2
+    reopened.close()
+
+
+def test_a_failed_write_is_refused_and_the_next_one_may_succeed(disk: FailingDisk, tmp_path: Path) -> None:
+    store = LibraryStore.create(tmp_path / "library", create_command())
+    disk.fail_after(0)
+    with pytest.raises(StorageFailed):
+        store.write([batch(put("a"))])
+    assert disk.heal()
+    assert write(store, put("b")).position == 1
+    store.close()
 
 
 def work(store: LibraryStore) -> dict[int, str]:
@@ -126,10 +167,8 @@ def work(store: LibraryStore) -> dict[int, str]:
     return acknowledged
 
 
-@pytest.mark.parametrize("failure", [apsw.IOError, apsw.FullError])
-def test_whichever_call_to_the_disk_fails_commits_stay_whole(
-    disk: FailingDisk, tmp_path: Path, failure: type[apsw.Error]
-) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_whichever_call_to_the_disk_fails_commits_stay_whole(disk: FailingDisk, tmp_path: Path, full: bool) -> None:
     """The disk is sound again when the library is closed and opened, as after a restart."""
     original = tmp_path / "original"
     store = LibraryStore.create(original, create_command())
@@ -144,7 +183,7 @@ def test_whichever_call_to_the_disk_fails_commits_stay_whole(
         folder = tmp_path / f"{calls}"
         shutil.copytree(original, folder)
         store = LibraryStore.open(folder)
-        disk.fail_after(calls, failure)
+        disk.fail_after(calls, full=full)
         last = max(work(store))
         assert store.library().position == last
         failed = disk.heal()

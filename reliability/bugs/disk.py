@@ -1,0 +1,60 @@
+"""Bugs in how data reach the disk, and in what is believed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from quiredb.storage import database, files
+from quiredb.storage.connections import WriteConnection
+from quiredb.storage.health import DatabaseHealth
+from quiredb.storage.segment_file import SegmentFile
+
+
+def skip_fsync() -> None:
+    """Commits are answered before they are flushed."""
+    _on_each_connection(lambda connection: connection.pragma("synchronous", "off"))
+
+
+def ignore_checksum() -> None:
+    """Nobody looks whether a page or a segment is what was written."""
+    _on_each_connection(lambda connection: connection.pragma("checksum_verification", "off"))
+    SegmentFile.verify = lambda self: None  # type: ignore[method-assign]
+
+
+def retry_failed_fsync() -> None:
+    """After a failed flush writing goes on with the same handle, which then flushes with success."""
+    DatabaseHealth.require_writable = lambda self: None  # type: ignore[method-assign]
+
+
+def skip_folder_flush() -> None:
+    """The names of new files and folders are not flushed."""
+    files.flush_folder = lambda path: None
+
+
+def torn_group() -> None:
+    """A group of commands is written without a transaction."""
+    WriteConnection.transaction = _statement_by_statement  # type: ignore[method-assign]
+
+
+def _on_each_connection(change: Callable[[apsw.Connection], object]) -> None:
+    configure, open_reader = database._configure, database.open_reader
+
+    def configured(connection: apsw.Connection) -> None:
+        configure(connection)
+        change(connection)
+
+    def opened(path: Path) -> apsw.Connection:
+        connection = open_reader(path)
+        change(connection)
+        return connection
+
+    database._configure, database.open_reader = configured, opened
+
+
+@contextmanager
+def _statement_by_statement(self: WriteConnection) -> Iterator[apsw.Connection]:
+    yield self._connection
