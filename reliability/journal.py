@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path, PurePath
 
@@ -22,7 +23,7 @@ class Way(StrEnum):
 class Journal:
     """What was done to the files below `root`, call by call, and which call is to fail."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, numbers: Mapping[str, int]) -> None:
         self.root = root
         self.steps: list[Step] = []
         self.calls: list[tuple[str, str]] = []
@@ -30,9 +31,8 @@ class Journal:
         self.flushed_after_failure: list[str] = []
         self._at: int | None = None
         self._way = Way.ERROR
-        self._numbers: dict[str, int] = {}
-        self._next = 1
-        self._condemned: set[int] = set()
+        self._numbers = dict(numbers)
+        self._next = max(numbers.values(), default=0) + 1
 
     def fail(self, call: int, way: Way) -> None:
         """Let the call of this number (from 0) fail."""
@@ -82,17 +82,13 @@ class Journal:
         """A file got this size."""
         self.steps.append(Cut(number, size))
 
-    def flushed(self, number: int, path: Path, *, kept: bool = True) -> None:
-        """A file was flushed. After a flush that failed no other counts, for there should be none."""
-        if number in self._condemned:
-            self.flushed_after_failure.append(self.inner(path))
-        if not kept:
-            self._condemned.add(number)
+    def flushed(self, number: int, *, kept: bool = True) -> None:
+        """A file was flushed, or the attempt failed."""
         self.steps.append(Flushed(number, kept))
 
-    def let_go(self, number: int) -> None:
-        """A handle was closed: what is opened anew is another handle."""
-        self._condemned.discard(number)
+    def flushed_again(self, path: Path) -> None:
+        """A file was flushed through a handle that had failed to."""
+        self.flushed_after_failure.append(self.inner(path))
 
     def flushed_names(self, folder: Path) -> None:
         """The names in a folder were flushed."""

@@ -18,14 +18,16 @@ from quiredb.storage.check import check_folder
 from quiredb.storage.findings import Severity
 from reliability.workload import DIMENSION, Contents, Row, Truth, Write
 
-_EXTRA = {"after-recovery": Row("document-after", "delta", np.arange(DIMENSION, dtype="<f4").tobytes(), 3)}
+UNCLEAN = (QuireError, apsw.Error, OSError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError)
+"""What a damaged folder may make the product raise."""
+EXTRA = {"after-recovery": Row("document-after", "delta", np.arange(DIMENSION, dtype="<f4").tobytes(), 3)}
 
 
 def judge(folder: Path, allowed: Sequence[Truth]) -> list[str]:
     """Open the folder as a start would; everything that is not as one of the allowed truths says."""
     try:
         repository = LibraryRepository.open(folder)
-    except (QuireError, apsw.Error) as error:
+    except UNCLEAN as error:
         return [f"the folder cannot be opened: {error}"]
     try:
         found = judge_open(repository, allowed)
@@ -42,12 +44,17 @@ def judge_open(repository: LibraryRepository, allowed: Sequence[Truth]) -> list[
     if closed:
         return closed
     try:
-        truth = {library.id: _stored(library) for library in repository.all()}
+        truth = stored_truth(repository)
         if truth not in allowed:
             return [f"what is there is none of {len(allowed)} allowed states: {_difference(truth, allowed[0])}"]
         return [line for library in repository.all() for line in _judge_answers(library, truth[library.id])]
-    except (QuireError, apsw.Error) as error:
+    except UNCLEAN as error:
         return [f"reading failed: {error}"]
+
+
+def stored_truth(repository: LibraryRepository) -> Truth:
+    """What the records of all libraries hold."""
+    return {library.id: _stored(library) for library in repository.all()}
 
 
 def _stored(library: OpenLibrary) -> Contents:
@@ -103,11 +110,11 @@ def _judge_writing(repository: LibraryRepository) -> list[str]:
     wrong: list[str] = []
     for library in repository.all():
         try:
-            library.submit(Write(library.id, _EXTRA).command())
-        except (QuireError, apsw.Error) as error:
+            library.submit(Write(library.id, EXTRA).command())
+        except UNCLEAN as error:
             wrong.append(f"{library.id}: a write after recovery fails: {error}")
             continue
-        if _stored(library).rows.get("after-recovery") != _EXTRA["after-recovery"]:
+        if _stored(library).rows.get("after-recovery") != EXTRA["after-recovery"]:
             wrong.append(f"{library.id}: a write after recovery is not there")
     return wrong
 

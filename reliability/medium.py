@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -60,7 +60,6 @@ class Acknowledged:
 
 
 Step: TypeAlias = Named | Wrote | Cut | Flushed | FlushedNames | Acknowledged
-_ChooseWrites: TypeAlias = Callable[[Sequence["Wrote | Cut"]], Sequence["Wrote | Cut"]]
 _ChooseNames: TypeAlias = Callable[[Sequence["Named"]], Sequence["Named"]]
 FOLDER = 0
 """The number of whatever is a folder; files count from 1."""
@@ -77,7 +76,10 @@ class Fate(StrEnum):
 
 @dataclass(slots=True)
 class _File:
+    """`cached` is what programs see: also what a failed flush left in the cache, called clean, and never wrote."""
+
     durable: bytearray = field(default_factory=bytearray)
+    cached: bytearray = field(default_factory=bytearray)
     pending: list[Wrote | Cut] = field(default_factory=list)
 
 
@@ -116,7 +118,9 @@ class Medium:
             case Named():
                 self._folder(step.folder).pending.append(step)
             case Wrote() | Cut():
-                self._file(step.file).pending.append(step)
+                file = self._file(step.file)
+                file.pending.append(step)
+                _change(file.cached, step)
             case Flushed():
                 self._flush(self._file(step.file), step.kept)
             case FlushedNames():
@@ -124,19 +128,45 @@ class Medium:
             case Acknowledged():
                 return
 
+    @classmethod
+    def of(cls, image: Image) -> Medium:
+        """A disk that holds an image, all of it durable."""
+        medium = cls()
+        for folder in image.folders:
+            medium._folder(str(PurePath(folder).parent)).durable[PurePath(folder).name] = FOLDER
+        for number, (path, content) in enumerate(image.files.items(), 1):
+            medium._folder(str(PurePath(path).parent)).durable[PurePath(path).name] = number
+            medium._file(number).durable = bytearray(content)
+            medium._file(number).cached = bytearray(content)
+        return medium
+
+    def numbers(self) -> dict[str, int]:
+        """The files that a program sees now, by their paths."""
+        return {inner: number for inner, number in self._walk(list) if number != FOLDER}
+
     def after_kill(self) -> Image:
         """What the operating system's cache holds: every step, whole."""
-        return self._image(list, list)
+        return self._image(lambda file: bytes(file.cached), list)
 
     def after_power_loss(self, chance: random.Random) -> Image:
         """What one power loss leaves: the fate of each file and each folder is drawn on its own."""
         return self._image(
-            lambda pending: _surviving_writes(pending, chance), lambda pending: _surviving_names(pending, chance)
+            lambda file: _content(file.durable, _surviving_writes(file.pending, chance)),
+            lambda pending: _surviving_names(pending, chance),
         )
 
-    def _image(self, writes: _ChooseWrites, names: _ChooseNames) -> Image:
+    def _image(self, content: Callable[[_File], bytes], names: _ChooseNames) -> Image:
         folders: list[str] = []
         files: dict[str, bytes] = {}
+        for inner, number in self._walk(names):
+            if number == FOLDER:
+                folders.append(inner)
+            else:
+                files[inner] = content(self._file(number))
+        return Image(tuple(folders), files)
+
+    def _walk(self, names: _ChooseNames) -> Iterator[tuple[str, int]]:
+        """Every path with its number, folders before what is in them."""
         waiting = ["."]
         while waiting:
             path = waiting.pop()
@@ -146,13 +176,9 @@ class Medium:
                 _rename(found, change)
             for name, number in sorted(found.items()):
                 inner = str(PurePath(path, name))
+                yield inner, number
                 if number == FOLDER:
-                    folders.append(inner)
                     waiting.append(inner)
-                else:
-                    file = self._file(number)
-                    files[inner] = _content(file.durable, writes(file.pending))
-        return Image(tuple(folders), files)
 
     def _flush(self, file: _File, kept: bool) -> None:
         if kept:
@@ -182,14 +208,18 @@ def _rename(names: dict[str, int], change: Named) -> None:
 def _content(durable: bytearray, changes: Sequence[Wrote | Cut]) -> bytes:
     content = bytearray(durable)
     for change in changes:
-        if isinstance(change, Cut):
-            del content[change.size :]
-            content.extend(bytes(change.size - len(content)))
-            continue
-        end = change.offset + len(change.content)
-        content.extend(bytes(max(0, end - len(content))))
-        content[change.offset : end] = change.content
+        _change(content, change)
     return bytes(content)
+
+
+def _change(content: bytearray, change: Wrote | Cut) -> None:
+    if isinstance(change, Cut):
+        del content[change.size :]
+        content.extend(bytes(change.size - len(content)))
+        return
+    end = change.offset + len(change.content)
+    content.extend(bytes(max(0, end - len(content))))
+    content[change.offset : end] = change.content
 
 
 def _surviving_writes(pending: Sequence[Wrote | Cut], chance: random.Random) -> list[Wrote | Cut]:

@@ -1,12 +1,13 @@
-"""Power losses: `python -m reliability.power [--images N] [--seed S] [--plant BUG] [--save]`.
+"""Power losses on a simulated disk: `python -m reliability.power [--count N] [--seed S] [--plant BUG] [--save]`.
 
-The workload runs once on the simulated disk. Then the power is lost after steps drawn at random, each loss leaving what
-a disk may leave (`medium.py`); every such image is opened by the product and compared with what was acknowledged.
+A workload runs once. Then the power is lost after steps drawn at random, each loss leaving what a disk may leave
+(`medium.py`): of what was not flushed any part, in any order, torn at sectors. Every such image is opened by the
+product and compared with what was acknowledged. Every fourth time the process is started again first, after a kill or
+a loss, and the power is lost while it recovers or writes.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import random
 import shutil
@@ -14,94 +15,83 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
+from reliability.command_line import Rig, run_rig
 from reliability.judgement import judge
-from reliability.medium import Acknowledged, Image, Medium, Step
+from reliability.medium import Acknowledged, Medium, Step
 from reliability.planted import plant
+from reliability.recording import DATA, lose_power_again, record_steps
 from reliability.records import Record
 from reliability.simulated_disk import simulated
-from reliability.workload import Operation, Session, Truth, truths, workload
+from reliability.workload import Truth, truths, workload
 
-DATA = "data"
-PLANTABLE = ("disk.skip_fsync", "disk.skip_folder_flush", "disk.torn_group")
-
-
-def record_steps(folder: Path, operations: Sequence[Operation]) -> list[Step]:
-    """Do the operations on a simulated disk; the steps that reached it, with the acknowledgements between them."""
-    folder.mkdir()
-    session = Session(folder / DATA)
-    with simulated(folder) as journal:
-        for number, operation in enumerate(operations):
-            operation.do(session)
-            journal.acknowledge(number)
-        session.close()
-    return journal.steps
+BUGS = ("disk.skip_fsync", "disk.skip_folder_flush", "disk.torn_group")
+IMAGES_TO_SEE = 100
+_TWICE_EVERY = 4
 
 
-def losses(steps: Sequence[Step], images: int, chance: random.Random) -> Iterator[tuple[int, int, Image]]:
-    """(steps done, operations acknowledged, what is left) of each power loss."""
-    moments = sorted(chance.randrange(len(steps) + 1) for _ in range(images))
+def moments(steps: Sequence[Step], count: int, chance: random.Random) -> Iterator[tuple[int, int, Medium]]:
+    """(steps done, operations acknowledged, the disk) at moments drawn at random, in order."""
     medium = Medium()
     done = acknowledged = 0
-    for moment in moments:
+    for moment in sorted(chance.randrange(len(steps) + 1) for _ in range(count)):
         for step in steps[done:moment]:
             medium.do(step)
             acknowledged += isinstance(step, Acknowledged)
         done = moment
-        yield moment, acknowledged, medium.after_power_loss(chance)
+        yield moment, acknowledged, medium
 
 
-def run(images: int, seed: int, folder: Path, rounds: int = 6) -> Record:
-    """Lose power `images` times."""
+def run(count: int, seed: int) -> Record:
+    """Lose power `count` times."""
     started = time.monotonic()
     chance = random.Random(seed)
-    operations = workload(seed, rounds)
+    operations = workload(seed)
     known = truths(operations)
-    steps = record_steps(folder / "live", operations)
     violations = []
-    again = 0
-    for number, (moment, acknowledged, image) in enumerate(losses(steps, images, chance)):
-        place = folder / "image"
-        image.write(place)
-        allowed = known[acknowledged : acknowledged + 2]
-        found, second = _recover(place, allowed, chance)
-        again += second
-        violations += [f"seed {seed}, image {number}, after step {moment}: {line}" for line in found]
-        shutil.rmtree(place)
-    counts = {"power losses": images, "of them twice, again in recovery": again, "disk steps": len(steps)}
-    counts["acknowledged operations"] = len(operations)
-    return Record("power", _command(images, seed), seed, time.monotonic() - started, counts, violations)
-
-
-def _recover(place: Path, allowed: Sequence[Truth], chance: random.Random) -> tuple[list[str], bool]:
-    """Judge an image."""
-    with simulated(place):
-        return judge(place / DATA, allowed), False
-
-
-def _command(images: int, seed: int) -> str:
-    return f"python -m reliability.power --images {images} --seed {seed}"
-
-
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=2_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plant", choices=PLANTABLE)
-    parser.add_argument("--save", action="store_true")
-    arguments = parser.parse_args()
-    logging.disable(logging.ERROR)
-    if arguments.plant:
-        plant(arguments.plant)
     with tempfile.TemporaryDirectory() as folder:
-        record = run(arguments.images, arguments.seed, Path(folder))
-    print(record)
-    if arguments.save:
-        record.save()
-    return 0 if record.is_clean else 1
+        steps = record_steps(Path(folder, "live"), operations).steps
+        for number, (moment, acknowledged, medium) in enumerate(moments(steps, count, chance)):
+            allowed = known[acknowledged : acknowledged + 2]
+            found = _lose(Path(folder, "image"), medium, allowed, chance, twice=number % _TWICE_EVERY == 0)
+            violations += [f"seed {seed}, loss {number}, after step {moment}: {line}" for line in found]
+    counts = {
+        "power losses": count,
+        "of them in a restart": -(-count // _TWICE_EVERY),
+        "steps of the disk": len(steps),
+        "acknowledged operations": len(operations),
+    }
+    command = f"python -m reliability.power --count {count} --seed {seed}"
+    return Record("power", command, seed, time.monotonic() - started, counts, violations)
+
+
+def _lose(place: Path, medium: Medium, allowed: Sequence[Truth], chance: random.Random, *, twice: bool) -> list[str]:
+    if twice:
+        medium, allowed = lose_power_again(place, medium, allowed, chance, killed=chance.random() < 0.5)
+        shutil.rmtree(place)
+    medium.after_power_loss(chance).write(place)
+    with simulated(place):
+        found = judge(place / DATA, allowed)
+    shutil.rmtree(place)
+    return found
+
+
+def catch(bug: str, seed: int) -> str | None:
+    """What the rig says of a planted bug, in a process of its own; None: it does not see it."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        violations = process.submit(_planted, bug, seed).result()
+    return violations[0] if violations else None
+
+
+def _planted(bug: str, seed: int) -> Sequence[str]:
+    logging.disable(logging.ERROR)
+    plant(bug)
+    return run(IMAGES_TO_SEE, seed).violations
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    logging.disable(logging.ERROR)
+    sys.exit(run_rig(Rig(run, 2_000, BUGS, catch), __doc__))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from quiredb.storage.disk import LocalDisk
 from reliability.journal import TAKES_SPACE, Journal, Way
 
 _VFS_NAME = "simulated"
+NO_NUMBERS: Mapping[str, int] = {}
 _JOURNALS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
 _CODES = {
     "open": apsw.SQLITE_CANTOPEN,
@@ -63,13 +64,12 @@ class SimulatedDisk(LocalDisk):
     def flush(self, descriptor: int) -> None:
         path, number, _ = self._open[descriptor]
         way = self._journal.call("flush", path)
-        self._journal.flushed(number, path, kept=way is None)
+        self._journal.flushed(number, kept=way is None)
         if way is not None:
             raise _os_error(way, path)
 
     def close(self, descriptor: int) -> None:
-        _, number, _ = self._open.pop(descriptor, (None, -1, 0))
-        self._journal.let_go(number)
+        self._open.pop(descriptor, None)
         super().close(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
@@ -150,6 +150,7 @@ class _SimulatedFile(apsw.VFSFile):
         # SQLite flushes the folder of a log that it has made, once, when the log is first flushed.
         self._name_is_new = not journal.is_known(path) and bool(flags[0] & _JOURNALS)
         self._number = journal.number(path)
+        self._flush_failed = False
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 (SQLite's name)
         _refuse(self._journal, "read", self._path)
@@ -173,16 +174,15 @@ class _SimulatedFile(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:  # noqa: N802 (SQLite's name)
         way = self._journal.call("flush", self._path)
-        self._journal.flushed(self._number, self._path, kept=way is None)
+        if self._flush_failed:
+            self._journal.flushed_again(self._path)
+        self._journal.flushed(self._number, kept=way is None)
+        self._flush_failed = self._flush_failed or way is not None
         if way is not None:
             raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
         if self._name_is_new:
             self._journal.flushed_names(self._path.parent)
             self._name_is_new = False
-
-    def xClose(self) -> None:  # noqa: N802 (SQLite's name)
-        self._journal.let_go(self._number)
-        super().xClose()
 
 
 def _refuse(journal: Journal, kind: str, path: Path) -> None:
@@ -199,9 +199,12 @@ def _os_error(way: Way, path: Path) -> OSError:
 
 
 @contextmanager
-def simulated(root: Path) -> Iterator[Journal]:
-    """In the block all files of the product are on a simulated disk; those below `root` are in its journal."""
-    journal = Journal(root)
+def simulated(root: Path, numbers: Mapping[str, int] = NO_NUMBERS) -> Iterator[Journal]:
+    """In the block all files of the product are on a simulated disk; those below `root` are in its journal.
+
+    numbers: of the files that are there already, by their paths below `root`.
+    """
+    journal = Journal(root, numbers)
     earlier = files.DISK
     apsw.unregister_vfs(database.VFS_NAME)
     vfs = SimulatedVfs(journal)

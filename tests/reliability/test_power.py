@@ -1,28 +1,26 @@
-from __future__ import annotations
+"""Power losses at random steps of the disk; a planted bug shows that they would be seen."""
 
-import subprocess
-import sys
-from pathlib import Path
+from __future__ import annotations
 
 import pytest
 
 from reliability import power
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def test_power_losses_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    record = power.run(images=150, seed=3, folder=tmp_path)
+def test_power_losses_lose_nothing_that_was_acknowledged() -> None:
+    record = power.run(count=150, seed=3)
 
     assert list(record.violations) == []
     assert record.counts["power losses"] == 150
 
 
-@pytest.mark.parametrize("bug", power.PLANTABLE)
-def test_the_rig_sees_a_planted_bug(bug: str) -> None:
-    """In a process of its own, which is thrown away with its bug."""
-    command = [sys.executable, "-m", "reliability.power", "--images", "60", "--plant", bug]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+@pytest.mark.parametrize("bug", power.BUGS)
+def test_a_planted_bug_is_seen(bug: str) -> None:
+    assert power.catch(bug, seed=1) is not None
 
-    assert done.returncode == 1, done.stderr
-    assert "VIOLATION" in done.stdout
+
+@pytest.mark.deep
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("seed", [101, 102])
+def test_a_thousand_power_losses_lose_nothing(seed: int) -> None:
+    assert list(power.run(count=1_000, seed=seed).violations) == []
