@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from reliability.command_line import Rig, run_rig
-from reliability.judgement import judge
+from reliability.judgement import UNCLEAN, judge
 from reliability.medium import Acknowledged, Medium, Step
 from reliability.planted import plant
 from reliability.recording import DATA, lose_power_again, record_steps
@@ -70,8 +70,12 @@ def run(count: int, seed: int) -> Record:
 
 def _lose(place: Path, medium: Medium, allowed: Sequence[Truth], chance: random.Random, *, twice: bool) -> list[str]:
     if twice:
-        medium, allowed = lose_power_again(place, medium, allowed, chance, killed=chance.random() < 0.5)
-        shutil.rmtree(place)
+        try:
+            medium, allowed = lose_power_again(place, medium, allowed, chance, killed=chance.random() < 0.5)
+        except UNCLEAN as error:
+            return [f"a restart fails: {error}"]
+        finally:
+            shutil.rmtree(place)
     medium.after_power_loss(chance).write(place)
     with simulated(place):
         found = judge(place / DATA, allowed)

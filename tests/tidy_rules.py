@@ -18,6 +18,8 @@ DRAWER_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "u
 FILE_MODULES = {"fcntl", "fileinput", "glob", "mmap", "shutil", "tempfile"}
 FILE_ACCESS = {
     "storage/disk.py": "the module",
+    "storage/backup": "what is read here is held against digests; what is written goes through storage/files.py",
+    "storage/probing.py": "questions about a folder that nobody has open",
     "storage/machine.py": "what the kernel tells of this machine; nothing is written",
     "cli/": "files that the user names: documents in, exports out",
     "embedders/configuration.py": "the configuration that the operator names, read once",

@@ -17,6 +17,7 @@ from quiredb.domain.errors import DataDamaged, Unavailable
 from quiredb.storage.backup_manifest import BLOCK_BYTES
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.database import PAGE_BYTES
+from quiredb.storage.health import DatabaseHealth
 
 _STILL_WITHIN_SECONDS = 5.0
 _BUSY_MILLISECONDS = 100
@@ -29,7 +30,7 @@ def held_still(path: Path) -> Iterator[ReadConnections]:
     Commits go on meanwhile, and the log grows by them. Under a load of commits this needs the writer's role at its
     beginning. `Unavailable` when others keep the log from being merged.
     """
-    readers = ReadConnections(path)
+    readers = ReadConnections(DatabaseHealth(path))
     try:
         with readers.borrow() as connection:
             _stand_still(path, connection)
