@@ -18,7 +18,17 @@ from quiredb.storage.check import check_folder
 from quiredb.storage.findings import Severity
 from reliability.workload import DIMENSION, Contents, Row, Truth, Write
 
-UNCLEAN = (QuireError, apsw.Error, OSError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError)
+UNCLEAN = (
+    QuireError,
+    apsw.Error,
+    OSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What a damaged folder may make the product raise."""
 EXTRA = {"after-recovery": Row("document-after", "delta", np.arange(DIMENSION, dtype="<f4").tobytes(), 3)}
 
