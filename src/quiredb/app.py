@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from quiredb_client import Client
 
 from quiredb.api.application import Lifespan, create_api
 from quiredb.api.dependencies import Services
-from quiredb.api.middleware.authentication import Identify, everybody
+from quiredb.api.door import OPEN_DOOR, Door
 from quiredb.api.settings import ApiSettings
 from quiredb.domain.admission import MemoryBudget
 from quiredb.domain.errors import StorageFailed
@@ -38,6 +38,7 @@ from quiredb.services.libraries import LibraryService
 from quiredb.services.search import SearchService
 from quiredb.services.transfer import TransferService
 from quiredb.settings import Settings, is_loopback
+from quiredb.storage.audit_log import AuditLog
 from quiredb.storage.folder import FORMAT_VERSION
 from quiredb.storage.machine import default_memory_limit, private_bytes
 
@@ -64,11 +65,13 @@ class Instance:
             secret=self.repository.folder.secret,
             body_bytes_max=settings.body_bytes_max,
             import_line_bytes_max=settings.import_line_bytes_max,
+            requests_at_once_max=settings.requests_at_once_max,
+            requests_per_second_max=settings.requests_per_second_max,
         )
 
-    def api(self, lifespan: Lifespan | None = None, identify: Identify = everybody) -> FastAPI:
-        """The HTTP application over this instance, for those whom `identify` knows: by default, everybody."""
-        return create_api(self.services, self._api_settings, lifespan, identify)
+    def api(self, lifespan: Lifespan | None = None, door: Door = OPEN_DOOR) -> FastAPI:
+        """The HTTP application over this instance; by default nobody is asked for a key."""
+        return create_api(self.services, self._api_settings, lifespan, door)
 
     def start(self, say: Say) -> None:
         """Compile or load the kernels and test them, then start background work."""
@@ -94,6 +97,7 @@ def build(settings: Settings, progress: Say | None = None) -> FastAPI:
     API key when there are keys, and always where other machines can ask and nobody said `allow_open`.
     """
     instance = Instance(settings)
+    audit = AuditLog(settings.audit_path)
     keys = KeyRing(settings.data, required=not (settings.allow_open or is_loopback(settings.host)))
 
     @asynccontextmanager
@@ -105,9 +109,9 @@ def build(settings: Settings, progress: Say | None = None) -> FastAPI:
             tasks.start_soon(_record_uses, keys)
             yield
             tasks.cancel_scope.cancel()
-        await anyio.to_thread.run_sync(_stop, instance, keys, starter)
+        await anyio.to_thread.run_sync(_stop, instance, [keys.close, audit.close], starter)
 
-    return instance.api(lifespan, keys.identify)
+    return instance.api(lifespan, Door(keys.identify, settings.hosts, audit.append))
 
 
 async def _record_uses(keys: KeyRing) -> None:
@@ -128,9 +132,10 @@ def _start(instance: Instance, say: Say) -> None:
         instance.services.health.starting(StartProgress(f"failed: {error}", failed=True))
 
 
-def _stop(instance: Instance, keys: KeyRing, starter: threading.Thread) -> None:
+def _stop(instance: Instance, closing: Sequence[Callable[[], None]], starter: threading.Thread) -> None:
     starter.join()
-    keys.close()
+    for close in closing:
+        close()
     instance.close()
 
 

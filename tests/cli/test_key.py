@@ -135,3 +135,38 @@ def test_other_machines_are_served_when_there_are_keys(quire: Quire, tmp_path: P
         until(lambda: limits(url, created["key"]) == 401, HEARD_WITHIN_SECONDS)
         assert limits(url, None) == 401
         assert server.end() == 0
+
+
+def test_denials_and_writes_are_in_the_audit_log(quire: Quire, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    created = quire("key", "create", "--name", "ops", "--data", data, "--json").json
+    with serving(data) as server:
+        server.wait_until_ready()
+        assert limits(server.url, "quire_wrong") == 401
+        made = quire("libraries", "create", "kept", "--dimension", 3, "--url", server.url, "--api-key", created["key"])
+        assert made.code == 0
+        assert server.end() == 0
+    verified = quire("audit", "verify", "--data", data, "--json")
+    log = data / "audit.jsonl"
+
+    assert (verified.code, verified.json["lines"]) == (0, 2)
+    assert created["key"] not in log.read_text()
+    assert f'"key":"{created["id"]}"' in log.read_text()
+    log.write_text(log.read_text().replace('"library":"kept"', '"library":"lost"'))
+    assert quire("audit", "verify", "--data", data).code == ExitCode.FAILURE
+    assert quire("audit", "verify", "--data", tmp_path / "absent").code == ExitCode.FAILURE
+
+
+def test_keys_of_a_role_are_made_and_shown(quire: Quire, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = quire(
+        "key", "create", "--name", "r", "--role", "read", "--library", "b", "--library", "a", "--expires", "90d",
+        "--data", data, "--json",
+    ).json  # fmt: skip
+
+    assert (made["role"], made["libraries"]) == ("read", ["a", "b"])
+    assert made["expires_at"] > made["created_at"]
+    assert "read: a, b" in quire("key", "list", "--data", data).out
+    for wrong in (["--expires", "soon"], ["--role", "root"]):
+        assert quire("key", "create", "--name", "r", *wrong, "--data", data).code == ExitCode.USAGE
+    assert quire("key", "create", "--name", "r", "--library", "a", "--data", data).code == ExitCode.FAILURE

@@ -45,7 +45,7 @@ class Server:
 
         def listening() -> bool:
             assert self.process.poll() is None, self.said
-            found[:] = re.findall(r"^listening on (http://\S+)$", self.said, re.MULTILINE)
+            found[:] = re.findall(r"^listening on (https?://\S+)$", self.said, re.MULTILINE)
             return bool(found)
 
         until(listening)

@@ -11,12 +11,17 @@ from quiredb.api.bodies import StrictRoute
 from quiredb.api.cursors import CursorSigner
 from quiredb.api.dependencies import Services
 from quiredb.api.direct import DirectRoutes
+from quiredb.api.door import OPEN_DOOR, Door
 from quiredb.api.metrics import Metrics
-from quiredb.api.middleware.authentication import Authentication, Identify, everybody
+from quiredb.api.middleware.addressing import Addressing
+from quiredb.api.middleware.admission import Admission
+from quiredb.api.middleware.audit import Audit
+from quiredb.api.middleware.authentication import Authentication
 from quiredb.api.middleware.capacity import Capacity
 from quiredb.api.middleware.internal_errors import InternalErrors
 from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
+from quiredb.api.middleware.security_headers import SecurityHeaders
 from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
 from quiredb.api.problems import add_problem_handlers
 from quiredb.api.routers import backup, chunks, documents, indexing, keys, libraries, search, server, transfer
@@ -41,21 +46,26 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_api(
-    services: Services, settings: ApiSettings, lifespan: Lifespan | None = None, identify: Identify = everybody
+    services: Services, settings: ApiSettings, lifespan: Lifespan | None = None, door: Door = OPEN_DOOR
 ) -> FastAPI:
     """The application that answers the REST contract with these services.
 
-    `identify` says who shows the API key of a request; by default nobody is asked for one.
+    By default nobody is asked for a key.
     """
     metrics = Metrics(services.health, services.backup, settings.metric_libraries_max)
     middleware = [
         Middleware(RequestIdentity),
         Middleware(Observation, metrics),
+        Middleware(SecurityHeaders),
         Middleware(InternalErrors),
-        Middleware(Authentication, identify),
+        Middleware(Addressing, door.hosts),
+        Middleware(Authentication, door.identify, door.clock),
+        Middleware(Admission, settings.requests_at_once_max, settings.requests_per_second_max, door.clock),
         Middleware(Capacity, services.health),
         Middleware(DirectRoutes, search.router.routes),
     ]
+    if door.record is not None:
+        middleware.insert(2, Middleware(Audit, door.record))
     app = _routed(lifespan, middleware)
     app.state.services = services
     app.state.settings = settings

@@ -33,6 +33,42 @@ class Forbidden(QuireError):
     code = "forbidden"
 
 
+class OriginDenied(QuireError):
+    """A browser asks for a page of another origin."""
+
+    code = "origin-denied"
+
+
+class RequestTimeout(QuireError):
+    """The head or the body of a request came too slowly."""
+
+    code = "request-timeout"
+    retryable = True
+
+
+class UriTooLong(QuireError):
+    """The address is longer than the limit."""
+
+    code = "uri-too-long"
+
+
+class HeadersTooLarge(QuireError):
+    """Too many headers, or too many bytes of them."""
+
+    code = "headers-too-large"
+
+
+class RateLimited(QuireError):
+    """Too many requests or failed logins; `seconds` until the next may pass."""
+
+    code = "rate-limited"
+    retryable = True
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
 class UnsupportedMediaType(QuireError):
     """A content type or content encoding that the operation does not take."""
 
@@ -81,15 +117,18 @@ KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(MalformedJson, 400, "Malformed JSON", "The body is not strict JSON in UTF-8."),
     ErrorKind(Unauthenticated, 401, "Unauthenticated", "No API key, or none that counts."),
     ErrorKind(Forbidden, 403, "Forbidden", "The key counts, but its role does not allow this."),
+    ErrorKind(OriginDenied, 403, "Origin denied", "A browser asked for a page of another origin."),
     ErrorKind(domain.NotFound, 404, "Not found", "The library, document, chunk, job or key does not exist."),
     ErrorKind(RouteNotFound, 404, "Not found", "The path does not exist."),
     ErrorKind(MethodNotAllowed, 405, "Method not allowed", "The path exists; `Allow` lists its methods."),
+    ErrorKind(RequestTimeout, 408, "Request timeout", "The request came too slowly; send it faster."),
     ErrorKind(domain.Conflict, 409, "Conflict", "The present state does not allow the change."),
     ErrorKind(domain.JobCancelled, 409, "Job cancelled", "The work was cancelled by its owner."),
     ErrorKind(
         domain.PreconditionFailed, 412, "Precondition failed", "If-Match or If-None-Match does not hold; read again."
     ),
     ErrorKind(domain.TooLarge, 413, "Too large", "The request exceeds a limit of /v1/limits; split it."),
+    ErrorKind(UriTooLong, 414, "Address too long", "The address exceeds url_bytes_max of /v1/limits."),
     ErrorKind(UnsupportedMediaType, 415, "Unsupported media type", "Wrong Content-Type, or a Content-Encoding."),
     ErrorKind(domain.ValidationFailed, 422, "Invalid input", "The request is impossible; `errors` says where and why."),
     ErrorKind(
@@ -98,6 +137,8 @@ KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(
         domain.EmbedderNotConfigured, 422, "Embedder not configured", "The server has no such provider, model or key."
     ),
+    ErrorKind(RateLimited, 429, "Too many requests", "Too fast, or too many failed logins; wait for Retry-After."),
+    ErrorKind(HeadersTooLarge, 431, "Headers too large", "The headers exceed head_bytes_max or headers_max."),
     ErrorKind(Internal, 500, "Internal error", "A bug; report it with the request id."),
     ErrorKind(domain.EmbeddingFailed, 502, "Embedding failed", "The embedding provider failed; nothing was written."),
     ErrorKind(domain.Unavailable, 503, "Unavailable", "Starting or closing; try again."),

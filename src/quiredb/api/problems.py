@@ -1,6 +1,7 @@
 """Every error as a problem document (RFC 9457)."""
 
 import logging
+import math
 from collections.abc import Sequence
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from quiredb.api.errors import BadRequest, Internal, MethodNotAllowed, RouteNotFound, kind_of
+from quiredb.api.errors import BadRequest, Internal, MethodNotAllowed, RateLimited, RouteNotFound, kind_of
 from quiredb.api.schemas.base import violations_of
 from quiredb.api.schemas.problems import Problem, violation_answer
 from quiredb.domain.errors import Overloaded, QuireError, ValidationFailed
@@ -27,31 +28,42 @@ _log = logging.getLogger("quiredb.api")
 
 def problem_response(scope: Scope, error: QuireError) -> Response:
     """The answer to an error."""
+    problem = problem_document(error, _instance(scope), scope["state"]["request_id"])
+    scope["state"]["problem"] = error.code
+    scope["app"].state.metrics.problem(error)
+    if problem["status"] >= 500 and not error.retryable:
+        _log.error("request %s: %s: %s", problem["request_id"], error.code, error.detail)
+    return Response(orjson.dumps(problem), problem["status"], problem_headers(error), PROBLEM_MEDIA_TYPE)
+
+
+def problem_document(error: QuireError, instance: str, request_id: str) -> Problem:
+    """What the answer to an error says."""
     kind = kind_of(error)
     problem: Problem = {
         "type": f"/problems/{error.code}",
         "title": kind.title,
         "status": kind.status,
         "detail": error.detail[:_DETAIL_CHARACTERS_MAX],
-        "instance": _instance(scope),
+        "instance": instance,
         "code": error.code,
-        "request_id": scope["state"]["request_id"],
+        "request_id": request_id,
         "retryable": error.retryable,
     }
     if isinstance(error, ValidationFailed):
         problem["errors"] = [violation_answer(violation) for violation in error.violations[:ERRORS_REPORTED_MAX]]
-    headers = {}
+    return problem
+
+
+def problem_headers(error: QuireError) -> dict[str, str]:
+    """The headers that the answer to an error has for what it is."""
+    status = kind_of(error).status
     if isinstance(error, MethodNotAllowed):
-        headers["Allow"] = ", ".join(error.allowed)
-    if kind.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    if kind.status == 503:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
-    scope["state"]["problem"] = error.code
-    scope["app"].state.metrics.problem(error)
-    if kind.status >= 500 and not error.retryable:
-        _log.error("request %s: %s: %s", problem["request_id"], error.code, error.detail)
-    return Response(orjson.dumps(problem), kind.status, headers, PROBLEM_MEDIA_TYPE)
+        return {"Allow": ", ".join(error.allowed)}
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": _RETRY_AFTER_SECONDS} if status == 503 else {}
 
 
 def internal_error(scope: Scope) -> Response:

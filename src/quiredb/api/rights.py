@@ -21,6 +21,9 @@ class Access(Enum):
     """Any key that counts will do; what it shows is cut to what the key may see."""
 
 
+DENIED = "denied"
+"""In the state of a request that looks answered like any other but was turned away."""
+
 Need: TypeAlias = Access | Right
 
 RIGHTS: Mapping[str, Need] = MappingProxyType(
@@ -95,6 +98,7 @@ def check_rights(need: Need, scope: Scope) -> None:
     principal = principal_of(scope)
     library = scope["path_params"].get("library")
     if library is not None and not principal.sees(library):
+        scope["state"][DENIED] = True
         raise NotFound("library", library)
     if need is not Access.ANY_KEY and need not in principal.rights:
         raise Forbidden(f"This key may not do that: it needs the right {need.value!r}.")

@@ -21,3 +21,6 @@ class ApiSettings:
     searches_at_once_max: int = 40
     metric_libraries_max: int = 100
     backup_wait_seconds_max: float = 60.0
+    requests_at_once_max: int = 256
+    requests_per_second_max: int = 0
+    """Of one key; 0: any number."""

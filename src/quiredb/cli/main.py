@@ -11,6 +11,7 @@ from quiredb.cli.lazy_group import LazyCommand, LazyGroup
 COMMANDS = {
     "serve": LazyCommand("quiredb.cli.serve:serve", "Start a server on a data folder."),
     "key": LazyCommand("quiredb.cli.key:key", "Create, list and revoke the API keys of a data folder."),
+    "audit": LazyCommand("quiredb.cli.audit:audit", "Check that the log of who did what was not changed."),
     "libraries": LazyCommand("quiredb.cli.libraries:libraries", "List, create and delete libraries."),
     "import": LazyCommand("quiredb.cli.transfer:import_file", "Write documents and chunks from NDJSON to a library."),
     "export": LazyCommand("quiredb.cli.transfer:export_library", "Write a library as NDJSON."),

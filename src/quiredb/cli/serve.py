@@ -2,6 +2,7 @@
 
 import dataclasses
 import faulthandler
+import logging
 import os
 import signal
 import socket
@@ -17,12 +18,13 @@ import click
 import uvicorn
 
 from quiredb.cli.allocator import look_for_cycles_seldom, return_memory_early
-from quiredb.cli.arguments import ByteCount
 from quiredb.cli.draining import ENDING, DrainingServer
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
-from quiredb.cli.joined_writes import JoiningProtocol
+from quiredb.cli.guarded_protocol import GuardedProtocol, guarded
 from quiredb.cli.logs import configure_logs
+from quiredb.cli.serve_options import settings_options
+from quiredb.cli.tls import Certificate
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
 from quiredb.repositories.keys import list_keys
 from quiredb.settings import Settings, is_loopback
@@ -30,70 +32,22 @@ from quiredb.settings import Settings, is_loopback
 _GRACE_SECONDS = 20
 _BACKLOG = 2048
 _SECONDS_BETWEEN_STEPS = 0.5
+_TICKS_PER_SECOND = 10
 
 
 @click.command()
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="[env: QUIRE_DATA]")
-@click.option("--host", help="Address to listen on [env: QUIRE_HOST; default 127.0.0.1].")
-@click.option("--port", type=click.IntRange(0, 65535), help="[env: QUIRE_PORT or PORT; default 7333; 0: any free one]")
-@click.option(
-    "--embedders",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Which embedding providers libraries may use [env: QUIRE_EMBEDDERS].",
-)
-@click.option(
-    "--allow-open", is_flag=True, help="Serve other machines although there are no keys [env: QUIRE_ALLOW_OPEN=1]."
-)
-@click.option(
-    "--audit-share",
-    type=click.FloatRange(0, 1),
-    help="Share of searches that are repeated exactly in idle time [env: QUIRE_AUDIT_SHARE; default 0.02; 0: none].",
-)
-@click.option(
-    "--memory-limit",
-    type=ByteCount(),
-    metavar="SIZE",
-    help="Refuse work that would take more memory, as 700M or 4G [env: QUIRE_MEMORY_LIMIT; "
-    "default: 90 % of the control group's limit, else 80 % of the machine's; 0: no limit].",
-)
-@click.option(
-    "--drain-delay",
-    type=click.FloatRange(0),
-    metavar="SECONDS",
-    help="Serve on for so long after SIGTERM while /readyz says no [env: QUIRE_DRAIN_DELAY; default 0].",
-)
+@settings_options
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of lines on stderr."
 )
-def serve(
-    *,
-    data: Path | None,
-    host: str | None,
-    port: int | None,
-    embedders: Path | None,
-    allow_open: bool,
-    audit_share: float | None,
-    memory_limit: int | None,
-    drain_delay: float | None,
-    log_level: str,
-    log_format: str,
-) -> int:
+def serve(*, log_level: str, log_format: str, **given: Any) -> int:
     """Serve the libraries of a data folder over HTTP."""
-    settings = _settings(
-        data=data,
-        host=host,
-        port=port,
-        embedders=embedders,
-        allow_open=allow_open or None,
-        audit_share=audit_share,
-        memory_limit=memory_limit,
-        drain_delay=drain_delay,
-    )
+    settings = _settings(**given)
     _refuse_strangers(settings)
+    certificate = Certificate.of(settings)
     configure_logs(log_level, log_format)
     return_memory_early()
     look_for_cycles_seldom()
@@ -103,7 +57,7 @@ def serve(
             app = import_module("quiredb.app").build(settings, progress=_StartUpLines())
         except (ValidationFailed, FormatUnsupported) as error:
             raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
-        return _run(app, listener, settings)
+        return _run(app, listener, settings, certificate)
 
 
 def _settings(**given: Any) -> Settings:
@@ -114,7 +68,7 @@ def _settings(**given: Any) -> Settings:
         raise CommandFailed(
             f"a QUIRE_ variable in the environment is not valid: {error}", exit_code=ExitCode.CONFIGURATION
         ) from error
-    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value not in {None, ()}})
 
 
 def _refuse_strangers(settings: Settings) -> None:
@@ -163,27 +117,59 @@ class _StartUpLines:
         click.echo(step)
 
 
-def _run(app: Any, listener: socket.socket, settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
+class _Server(DrainingServer):
+    """Lets the time of connections pass."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _TICKS_PER_SECOND == 0:
+            for connection in [one for one in self.server_state.connections if isinstance(one, GuardedProtocol)]:
+                connection.look()
+        return await super().on_tick(counter)
+
+
+def _run(app: Any, listener: socket.socket, settings: Settings, certificate: Certificate | None) -> int:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first. SIGHUP reads the certificate again."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        app,
-        http=JoiningProtocol,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    address = f"{'https' if certificate else 'http'}://{host}:{listener.getsockname()[1]}"
     faulthandler.enable(file=sys.stderr.fileno())
     health = app.state.services.health
-    server = DrainingServer(config, health, settings.drain_delay, lambda: click.echo(f"listening on {address}"))
+    config = _config(app, settings, certificate)
+    server = _Server(config, health, settings.drain_delay, lambda: click.echo(f"listening on {address}"))
     for ending in ENDING:
         signal.signal(ending, server.handle_exit)
+    if certificate is not None:
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: _renew(certificate))
+    elif not is_loopback(settings.host) and settings.proxies is None:
+        click.echo("without TLS, keys and data travel readable: see --tls-certificate, or --proxies for a TLS proxy")
     server.run(sockets=[listener])
     if not server.started:
         raise CommandFailed("the server could not start; its log above says why")
     click.echo("stopped")
     return ExitCode.OK
+
+
+def _config(app: Any, settings: Settings, certificate: Certificate | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=guarded(settings.connections_max),
+        ws="none",
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=settings.proxies is not None,
+        forwarded_allow_ips=settings.proxies,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _renew(certificate: Certificate) -> None:
+    try:
+        certificate.load()
+    except OSError:
+        logging.getLogger(__name__).exception("the certificate cannot be read again; the old one stays")
+    else:
+        click.echo("read the certificate again")

@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from quiredb.api.application import describe
+from quiredb.api.door import Door
 from quiredb.api.rights import RIGHTS
 from quiredb.app import Instance
 from quiredb.domain.errors import StorageFailed
@@ -40,7 +41,8 @@ class Guarded:
     seconds: float = 0.0
 
     def clock(self) -> float:
-        self.seconds += 1.0
+        """A minute passes with every look, so that no address has failed too often."""
+        self.seconds += 60.0
         return self.seconds
 
 
@@ -50,7 +52,7 @@ def guarded(instance: Instance, tmp_path: Path) -> Iterator[Guarded]:
     described, key = create_key(tmp_path / "keys", KeyDraft("test"))
     made = Guarded(instance.api(), tmp_path / "keys", key, described.id)
     ring = KeyRing(made.folder, required=False, clock=made.clock)
-    made.app = instance.api(identify=ring.identify)
+    made.app = instance.api(door=Door(ring.identify, clock=made.clock))
     yield made
     ring.close()
 

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from quiredb.api.bodies import decoded_bytes
+from quiredb.api.door import Door
 from quiredb.app import Instance
 from quiredb.domain.admission import MemoryBudget
 from quiredb.domain.rights import NOBODY
@@ -110,7 +111,7 @@ def test_a_server_that_ends_says_so(instance: Instance) -> None:
 
 
 def test_strangers_are_told_one_word(instance: Instance) -> None:
-    app: FastAPI = instance.api(identify=lambda _: NOBODY)
+    app: FastAPI = instance.api(door=Door(lambda _: NOBODY))
     with httpx.Client(base_url="http://test", transport=ApplicationTransport(app, lambda: None)) as opened:
         assert opened.get("/readyz").json() == {"status": "ready", "checks": []}
         assert opened.get("/startupz").json() == {"status": "started", "step": "", "done": 0, "total": 0}

@@ -15,6 +15,7 @@ from fastapi import APIRouter
 
 from quiredb.api.application import describe
 from quiredb.api.bodies import StrictRoute
+from quiredb.api.door import Door
 from quiredb.api.rights import RIGHTS
 from quiredb.app import Instance
 from quiredb.domain.keys import KeyDraft
@@ -99,7 +100,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.keys["wrong"] = house.keys["server-admin"][:-1] + "x"
     house.days = timedelta(days=1)
     ring = KeyRing(house.folder, required=True, clock=iter(range(10**9)).__next__, calendar=house.calendar)
-    transport = ApplicationTransport(instance.api(identify=ring.identify), ring.close)
+    transport = ApplicationTransport(
+        instance.api(door=Door(ring.identify, clock=iter(range(0, 10**9, 60)).__next__)), ring.close
+    )
     with httpx.Client(base_url="http://test", transport=transport) as client:
         house.client = client
         for library in ("mine", "theirs"):

@@ -1,14 +1,17 @@
 """Who asks: everybody while no key is required, else whoever shows a key that the server knows."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quiredb.api.errors import Unauthenticated
+from quiredb.api.errors import RateLimited, Unauthenticated
 from quiredb.api.problems import problem_response
 from quiredb.domain.errors import QuireError
+from quiredb.domain.limits import FAILED_LOGINS_PER_MINUTE_MAX
+from quiredb.domain.rates import TokenBuckets
 from quiredb.domain.rights import EVERYBODY, NOBODY, Principal
 
 Identify: TypeAlias = Callable[[bytes | None], Principal | None]
@@ -26,19 +29,23 @@ _POLICY_VIOLATION = 1008
 class Authentication:
     """Refuses before anything of the request but its method, path and `Authorization` is looked at.
 
+    Keys that do not count are refused more slowly after ten in a minute from one address; keys that count never are.
+
     Puts the `Principal` into `scope["state"]["principal"]`; free paths have one too, which may be `NOBODY`.
     """
 
-    def __init__(self, app: ASGIApp, identify: Identify) -> None:
+    def __init__(self, app: ASGIApp, identify: Identify, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._identify = identify
+        limit = FAILED_LOGINS_PER_MINUTE_MAX
+        self._failures = TokenBuckets(limit / 60, limit, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        found = _who_probes(scope, self._identify) if _is_free(scope) else _who_asks(scope, self._identify)
+        found = _who_probes(scope, self._identify) if _is_free(scope) else self._who_asks(scope)
         if isinstance(found, Principal):
             scope.setdefault("state", {})["principal"] = found
             await self._app(scope, receive, send)
@@ -46,6 +53,19 @@ class Authentication:
             await problem_response(scope, found)(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+
+    def _who_asks(self, scope: Scope) -> Principal | QuireError:
+        key = bearer_key(scope)
+        try:
+            found = self._identify(key)
+        except QuireError as error:
+            return error
+        if found is not None:
+            return found
+        wait = 0.0 if key is None or not scope.get("client") else self._failures.take(_network(scope["client"][0]))
+        if wait:
+            return RateLimited("Too many keys that do not count came from this address; wait.", wait)
+        return Unauthenticated("Send a valid API key as `Authorization: Bearer <key>`; `quire key create` makes one.")
 
 
 def everybody(_: bytes | None) -> Principal:
@@ -60,16 +80,6 @@ def bearer_key(scope: Scope) -> bytes | None:
     return None if found is None else found[1]
 
 
-def _who_asks(scope: Scope, identify: Identify) -> Principal | QuireError:
-    try:
-        found = identify(bearer_key(scope))
-    except QuireError as error:
-        return error
-    if found is not None:
-        return found
-    return Unauthenticated("Send a valid API key as `Authorization: Bearer <key>`; `quire key create` makes one.")
-
-
 def _who_probes(scope: Scope, identify: Identify) -> Principal:
     """Probes are answered whatever the keys say; whether the process is alive is asked without a look at the disk."""
     if scope["path"] == ALIVE_PATH:
@@ -82,3 +92,8 @@ def _who_probes(scope: Scope, identify: Identify) -> Principal:
 
 def _is_free(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["path"] in FREE_PATHS and scope["method"] in _FREE_METHODS
+
+
+def _network(address: str) -> str:
+    """Who owns an address: IPv6 customers have 2^64 of them."""
+    return ":".join(address.split(":")[:4]) if ":" in address else address

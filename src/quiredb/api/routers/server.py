@@ -117,6 +117,8 @@ def published_limits(settings: ApiSettings) -> dict[str, int]:
         "body_bytes_max": settings.body_bytes_max,
         "import_line_bytes_max": settings.import_line_bytes_max,
         "json_depth_max": DEPTH_MAX,
+        "requests_at_once_max": settings.requests_at_once_max,
+        "requests_per_second_max": settings.requests_per_second_max,
         "recall_queries_max": RECALL_QUERIES_MAX,
         "wait_ms_max": int(settings.wait_seconds_max * 1000),
     }

@@ -72,6 +72,17 @@ class LimitsAnswer(TypedDict):
     filter_depth_max: int
     filter_conditions_max: int
     filter_values_max: int
+    head_bytes_max: int
+    headers_max: int
+    url_bytes_max: int
+    head_seconds_max: int
+    body_bytes_per_second_min: int
+    body_seconds_judged: int
+    import_seconds_silent_max: int
+    answer_seconds_unread_max: int
+    failed_logins_per_minute_max: int
+    requests_at_once_max: int
+    requests_per_second_max: int
     errors_reported_max: int
     idempotency_key_characters_max: int
     idempotency_hours: int
