@@ -17,6 +17,7 @@ DRAWER_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "u
 
 FILE_MODULES = {"fcntl", "fileinput", "glob", "mmap", "shutil", "tempfile"}
 FILE_ACCESS = {
+    "storage/audit_log.py": "an appended log beside the record, which may be on another disk and may lose its end",
     "storage/disk.py": "the module",
     "storage/backup": "what is read here is held against digests; what is written goes through storage/files.py",
     "storage/probing.py": "questions about a folder that nobody has open",
