@@ -1,7 +1,7 @@
 # Everything a person or a machine does with this repository. `make` alone lists it.
 .POSIX:
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
-        reliability-api reliability-backups reliability-fuzz reliability-memory
+        reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade
 
 PYTHON = python3
 BIN = .venv/bin
@@ -28,6 +28,7 @@ help:
 	@echo "make bench-server      a real server: import, search, filters, kill -9, many clients"
 	@echo "make reliability-memory   memory over 100,000 requests, hostile ones, a server under strain (ten minutes)"
 	@echo "make reliability-backups  backups under load, edited, hostile, and killed at each step (minutes)"
+	@echo "make reliability-upgrade  folders of every format, opened and killed at each step (minutes)"
 	@echo "make container         build the image, run it locked down, probe it"
 	@echo "make lock              resolve requirements/*.lock again (UPGRADE=1: to the newest)"
 	@echo "make clean             remove .venv and caches (never data)"
@@ -107,6 +108,9 @@ reliability-memory: setup
 
 reliability-backups: setup
 	@$(BIN)/python -m reliability.backups $(ARGS)
+
+reliability-upgrade: setup
+	@$(BIN)/python -m reliability.upgrade $(ARGS)
 
 container:
 	@sh scripts/container_check.sh

@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 
 from quiredb.domain.chunk import EMBEDDING_COMPONENT_BYTES
-from quiredb.domain.errors import StorageFailed
+from quiredb.domain.errors import FormatUnsupported, StorageFailed
 from quiredb.domain.limits import CHUNK_POSITION_MAX
 from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import PAGE_BYTES, database_errors, fetch, fetch_one, open_database
@@ -51,9 +51,14 @@ _DOCUMENT_ROWS = "SELECT row, id, born, died, metadata FROM documents WHERE row 
 
 
 def check_database(path: Path) -> Iterator[Finding]:
-    """Format, the checksum of every page (also free ones), and SQLite's own integrity check of a database file."""
+    """The checksum of every page (also free ones), and SQLite's own integrity check of a database file.
+
+    Raises `FormatUnsupported` when it is newer: nobody can tell what it should hold.
+    """
     try:
         connection = open_database(path)
+    except FormatUnsupported:
+        raise
     except StorageFailed as error:
         yield Finding(Severity.ERROR, str(path), error.detail)
         return

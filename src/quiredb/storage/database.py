@@ -173,6 +173,23 @@ def check_format(path: Path) -> None:
         raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}: upgrade Quire.")
 
 
+def check_format_beside(path: Path) -> None:
+    """Judge a file that this process may have open already; nothing of it is created, recovered or unlocked.
+
+    SQLite keeps the locks of its other connections when it closes a file, which plain reading would drop. An immutable
+    file is read as it is, without its log. One that cannot be read so, since it is damaged or being written, passes:
+    whoever opens it will see.
+    """
+    address = f"{path.absolute().as_uri()}?immutable=1"
+    try:
+        with closing(apsw.Connection(address, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)) as connection:
+            version = connection.pragma("user_version")
+    except apsw.Error:
+        return
+    if version > _FORMAT_VERSION:
+        raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}: upgrade Quire.")
+
+
 def _fill(connection: apsw.Connection, schema: str, fill: Callable[[apsw.Connection], None]) -> None:
     connection.reserve_bytes(reserve=CHECKSUM_BYTES)
     connection.pragma("page_size", PAGE_BYTES)

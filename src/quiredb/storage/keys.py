@@ -12,7 +12,7 @@ from quiredb.domain.keys import ApiKey
 from quiredb.domain.rights import Role
 from quiredb.domain.times import from_microseconds, to_microseconds
 from quiredb.storage.connections import WriteConnection
-from quiredb.storage.database import fetch, fetch_one, open_beside
+from quiredb.storage.database import check_format_beside, fetch, fetch_one, open_beside
 from quiredb.storage.files import file_bytes, is_file
 from quiredb.storage.folder import CATALOGUE_NAME, DataFolder, check_marker, raise_format
 from quiredb.storage.schema import KEYS
@@ -32,6 +32,7 @@ class KeyTable:
 
     def __init__(self, folder: Path) -> None:
         catalogue = folder / CATALOGUE_NAME
+        check_format_beside(catalogue)
         self._connection = WriteConnection(catalogue, open_beside(catalogue))
         self._lock = threading.Lock()
         self._upgrade(folder)
