@@ -207,3 +207,13 @@ def refuses(url: str) -> bool:
     except httpx.TransportError:
         return True
     return False
+
+
+def test_tracing_without_its_packages_says_what_to_install(
+    quire: Quire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "quiredb.cli.trace_export", None)
+    run = quire("serve", "--data", tmp_path / "data", "--port", 0, "--tracing")
+
+    assert run.code == ExitCode.CONFIGURATION
+    assert "quiredb[otel]" in run.err

@@ -24,6 +24,7 @@ from quiredb.api.settings import ApiSettings
 from quiredb.api.strict_json import decode_object
 from quiredb.domain.admission import Reservation
 from quiredb.domain.errors import TooLarge, ValidationFailed
+from quiredb.domain.spans import span
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -124,7 +125,8 @@ def _decoder(route: APIRoute) -> Callable[[Request], Coroutine[Any, Any, Request
 
 def build_body(model: type[Body], raw: bytes) -> Body:
     """The model that strict JSON bytes hold; raises what `decode_object` and `validate` raise."""
-    return validate(model, decode_object(raw))
+    with span("parse"):
+        return validate(model, decode_object(raw))
 
 
 def check_media_type(request: Request, accepted: frozenset[str]) -> None:

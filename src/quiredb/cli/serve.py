@@ -38,12 +38,18 @@ _TICKS_PER_SECOND = 10
 @click.command()
 @settings_options
 @click.option(
+    "--tracing",
+    is_flag=True,
+    envvar="QUIRE_TRACING",
+    help="Export OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT; needs quiredb[otel] [env: QUIRE_TRACING=1].",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of lines on stderr."
 )
-def serve(*, log_level: str, log_format: str, **given: Any) -> int:
+def serve(*, log_level: str, log_format: str, tracing: bool, **given: Any) -> int:
     """Serve the libraries of a data folder over HTTP."""
     settings = _settings(**given)
     _refuse_strangers(settings)
@@ -57,7 +63,20 @@ def serve(*, log_level: str, log_format: str, **given: Any) -> int:
             app = import_module("quiredb.app").build(settings, progress=_StartUpLines())
         except (ValidationFailed, FormatUnsupported) as error:
             raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
+        if tracing:
+            _trace(app)
         return _run(app, listener, settings, certificate)
+
+
+def _trace(app: Any) -> None:
+    """Export spans of all requests. What that needs is not installed with Quire itself."""
+    try:
+        import_module("quiredb.cli.trace_export").export_spans()
+    except ModuleNotFoundError as error:
+        raise CommandFailed(
+            f"--tracing needs {error.name}", "pip install 'quiredb[otel]'", ExitCode.CONFIGURATION
+        ) from error
+    import_module("quiredb.api.tracing").trace_requests(app)
 
 
 def _settings(**given: Any) -> Settings:

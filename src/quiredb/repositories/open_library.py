@@ -15,6 +15,7 @@ from quiredb.domain.commands import Command, Receipt
 from quiredb.domain.errors import NotFound, QuireError, ReplicaBehind
 from quiredb.domain.filters import Filter
 from quiredb.domain.measures import Measures
+from quiredb.domain.spans import span
 from quiredb.engine.batch_searching import NearestToEach, search_view_for_each
 from quiredb.engine.collection import Collection
 from quiredb.engine.searching import Nearest, Ranking, search_view
@@ -86,7 +87,7 @@ class OpenLibrary:
 
     def submit(self, command: Command) -> Receipt:
         """Commit a command; readers see it when this returns. `Overloaded` while too many wait to write."""
-        with self._writes.one():
+        with span("commit"), self._writes.one():
             return self._commits.submit(command)
 
     @contextmanager
@@ -116,7 +117,8 @@ class OpenLibrary:
     def search(self, view: View, nearest: Nearest, filter_: Filter | None = None) -> Ranking:
         """Search a view of this library. Some searches are recorded to be audited."""
         started = time.perf_counter()
-        ranking = search_view(view, nearest, filter_, self.texts)
+        with span("search"):
+            ranking = search_view(view, nearest, filter_, self.texts)
         self._searched(filter_, time.perf_counter() - started)
         if self.auditor.record(nearest, filter_):
             self._recorded(self)
@@ -125,7 +127,8 @@ class OpenLibrary:
     def search_for_each(self, view: View, nearest: NearestToEach, filter_: Filter | None = None) -> list[Ranking]:
         """Search a view of this library for several queries. Some searches are recorded to be audited."""
         started = time.perf_counter()
-        rankings = search_view_for_each(view, nearest, filter_, self.texts)
+        with span("search"):
+            rankings = search_view_for_each(view, nearest, filter_, self.texts)
         self._searched(filter_, time.perf_counter() - started)
         recorded = [self.auditor.record(nearest.one(number), filter_) for number in range(len(nearest.queries))]
         if any(recorded):

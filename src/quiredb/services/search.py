@@ -17,6 +17,7 @@ from quiredb.domain.limits import SEARCH_BATCH_MAX, SEARCH_K_MAX
 from quiredb.domain.metric import Metric
 from quiredb.domain.reading import Counted, Page
 from quiredb.domain.search import FoundChunk, Hit, Include, RecallReport, RecallRequest, SearchAnswer, SearchRequest
+from quiredb.domain.spans import span
 from quiredb.embedders.completion import Completion
 from quiredb.engine.batch_searching import NearestToEach
 from quiredb.engine.embeddings import as_vector, check_embedding
@@ -122,13 +123,14 @@ def _answers(
 ) -> list[SearchAnswer]:
     """The hits of rankings with what the requests include, read from the store together."""
     asked = list(zip(requests, rankings, strict=True))
-    chunks = {
-        include: library.store.found(
-            [row.row for request, ranking in asked if request.include == include for row in ranking.rows], include
-        )
-        for include in {request.include for request in requests}
-    }
-    extras = _extras(library, view, asked)
+    with span("fetch"):
+        chunks = {
+            include: library.store.found(
+                [row.row for request, ranking in asked if request.include == include for row in ranking.rows], include
+            )
+            for include in {request.include for request in requests}
+        }
+        extras = _extras(library, view, asked)
     took = (time.perf_counter() - started) / len(requests)
     metric = view.library.metric
     return [
