@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,13 +75,19 @@ def attribute(owner: object, name: str, value: object) -> Iterator[None]:
         setattr(owner, name, before)
 
 
+def damaged(house: House) -> AbstractContextManager[None]:
+    """The library proves damaged while it is served."""
+    store = house.instance.repository._libraries["l"].store
+    return attribute(store._writer.health, "damage", DataDamaged("the library is damaged"))
+
+
 def refuse(house: House) -> None:
     assert house.client.get("/v1/libraries/none").status_code == 404
 
 
 def meet_damage(house: House) -> None:
-    with attribute(house.instance.repository, "damaged", {"broken": DataDamaged("broken")}):
-        assert house.client.get("/v1/libraries/broken").status_code >= 500
+    with damaged(house):
+        assert house.client.get("/v1/libraries/l").status_code >= 500
 
 
 def audit(house: House) -> None:
@@ -132,9 +138,7 @@ STATES: dict[str, Callable[[House], object]] = {
     "quire_worker_up": lambda house: attribute(
         house.instance.repository.housekeeping.workers()[1], "_bugs", {object(): 3}
     ),
-    "quire_libraries_unavailable": lambda house: attribute(
-        house.instance.repository, "damaged", {"x": DataDamaged("x")}
-    ),
+    "quire_libraries_unavailable": lambda house: damaged(house),
     "quire_writes_waiting": lambda house: house.instance.repository.writes.one(),
     "quire_memory_used_bytes": lambda house: attribute(
         house.instance.repository, "memory", MemoryBudget(2**40, lambda: 2**39)
