@@ -138,7 +138,7 @@ STATES: dict[str, Callable[[House], object]] = {
     "quire_worker_up": lambda house: attribute(
         house.instance.repository.housekeeping.workers()[1], "_bugs", {object(): 3}
     ),
-    "quire_libraries_unavailable": lambda house: damaged(house),
+    "quire_libraries_unavailable": damaged,
     "quire_writes_waiting": lambda house: house.instance.repository.writes.one(),
     "quire_memory_used_bytes": lambda house: attribute(
         house.instance.repository, "memory", MemoryBudget(2**40, lambda: 2**39)
