@@ -1,7 +1,8 @@
 # Everything a person or a machine does with this repository. `make` alone lists it.
 .POSIX:
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
-        reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade
+        reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade \
+        reliability-kills reliability-rot reliability-histories reliability-model reliability-clients
 
 PYTHON = python3
 BIN = .venv/bin
@@ -26,6 +27,11 @@ help:
 	@echo "make format            let ruff rewrite the sources"
 	@echo "make bench             Quire's index beside other libraries (DATA=folder, ARGS=options)"
 	@echo "make bench-server      a real server: import, search, filters, kill -9, many clients"
+	@echo "make reliability-kills     1,000 servers killed under mixed load"
+	@echo "make reliability-rot       every byte of every kind of file flipped, every file cut at every length, folders edited"
+	@echo "make reliability-histories 100 histories of concurrent clients over a kill, judged for linearizability"
+	@echo "make reliability-model     100,000 steps against a dict and brute force, with crashes among them"
+	@echo "make reliability-clients   clients that break off, repeat and crowd; servers ended under load"
 	@echo "make reliability-memory   memory over 100,000 requests, hostile ones, a server under strain (ten minutes)"
 	@echo "make reliability-backups  backups under load, edited, hostile, and killed at each step (minutes)"
 	@echo "make reliability-upgrade  folders of every format, opened and killed at each step (minutes)"
@@ -101,6 +107,23 @@ $(BENCH_STAMP): requirements/bench.lock
 
 bench-server: setup
 	@$(BIN)/python -m bench.run
+
+reliability-kills: setup
+	@$(BIN)/python -m reliability.kills --count 1000 --save $(ARGS)
+
+reliability-rot: setup
+	@$(BIN)/python -m reliability.rot --count 0 --save $(ARGS)
+	@$(BIN)/python -m reliability.folder_edits --save
+
+reliability-histories: setup
+	@$(BIN)/python -m reliability.histories --count 100 --save $(ARGS)
+
+reliability-model: setup
+	@$(BIN)/python -m reliability.model --count 100000 --save $(ARGS)
+
+reliability-clients: setup
+	@$(BIN)/python -m reliability.clients --count 60 --save $(ARGS)
+	@$(BIN)/python -m reliability.drain --count 50 --save
 
 reliability-memory: setup
 	@$(BIN)/python -m reliability.memory --count 100000 $(ARGS)
