@@ -7,7 +7,10 @@ would not have read (`Disagreement`).
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -24,12 +27,27 @@ from quiredb.api.schemas.transfer import import_item
 from quiredb.api.strict_json import decode, decode_object
 from quiredb.domain.errors import QuireError, ValidationFailed
 from quiredb.domain.filter_parsing import parse_filter
+from quiredb.storage.backup_manifest import (
+    Manifest,
+    StoredFile,
+    StoredLibrary,
+    StoredSegment,
+    decode_manifest,
+    encode_manifest,
+)
+from quiredb.storage.backup_source import Block
+from quiredb.storage.backup_stream import decode_parts, encode_part
 from quiredb.storage.segment_file import open_segment, write_segment
 
 Decoder = Callable[[bytes], object]
 
 _SCRATCH = TemporaryDirectory(prefix="quire-fuzz-")
 _SIGNER = CursorSigner(bytes(32))
+
+
+_FILE = StoredFile(7, (sha256(b"content").hexdigest(),))
+_LIBRARY = StoredLibrary("a", "0123456789abcdef", 1, "0" * 64, 1, 1, _FILE, (StoredSegment("1-2-3-ab", _FILE),))
+_MANIFEST = Manifest("2026-01-31T12:00:00Z", "1.0", 1, _FILE, (_LIBRARY,))
 
 
 class Disagreement(Exception):
@@ -83,6 +101,13 @@ def segment_file(raw: bytes) -> object:
     return file.header
 
 
+def segment_header(raw: bytes) -> object:
+    """The header of a segment file whose checksum was made to fit it, as somebody who means harm would."""
+    unchecked = struct.pack("<8sII", b"QUIRESEG", 1, len(raw))
+    head = unchecked + struct.pack("<I", zlib.crc32(unchecked[:16] + raw)) + raw
+    return segment_file(head.ljust(-(-len(head) // 64) * 64, b"\0") + bytes(256))
+
+
 DECODERS: Mapping[str, Decoder] = {
     "json": strict_json,
     "search": lambda raw: build_body(SearchBatchBody, raw),
@@ -93,6 +118,9 @@ DECODERS: Mapping[str, Decoder] = {
     "import": import_line,
     "cursor": cursor,
     "segment": segment_file,
+    "segment-header": segment_header,
+    "manifest": decode_manifest,
+    "backup-stream": lambda raw: list(decode_parts([raw])),
 }
 
 _SAMPLES: Mapping[str, tuple[bytes, ...]] = {
@@ -107,6 +135,11 @@ _SAMPLES: Mapping[str, tuple[bytes, ...]] = {
     "library": (b'{"id": "l", "dimension": 3, "metric": "dot", "index": {"kind": "graph", "parameters": {}}}',),
     "filter": (b'{"and": [{"name": {"contains": "x"}}, {"not": {"attributes.year": {"between": [1, 2]}}}]}',),
     "import": (b'{"id": "c", "document_id": "d", "text": "t", "embedding": [1, 2]}', b'{"id": "d", "chunks": []}'),
+    "segment-header": (
+        b'{"header":{},"arrays":{"": {"dtype": "|u1", "shape": [256], "offset": 0, "bytes": 256, "crc": 227968344}}}',
+    ),
+    "manifest": (encode_manifest(_MANIFEST),),
+    "backup-stream": (encode_part(Block("", b"content")) + encode_part(_MANIFEST),),
     "cursor": (_SIGNER.write("another scope", ["a", 1]).encode(),),
 }
 

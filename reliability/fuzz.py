@@ -18,7 +18,8 @@ from pathlib import Path
 from reliability.records import ROOT, Record
 
 DECODERS = (
-    "json", "search", "batch", "document", "library", "filter", "import", "cursor", "segment",
+    "json", "search", "batch", "document", "library", "filter", "import", "cursor", "segment", "segment-header",
+    "manifest", "backup-stream",
 )  # fmt: skip
 SECONDS_A_CASE_MAX = 1
 BYTES_A_CASE_MAX = 4096

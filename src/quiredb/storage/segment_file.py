@@ -5,6 +5,7 @@ JSON, then each array at a multiple of 64 bytes. The header holds the caller's o
 dtype, shape, offset, bytes and CRC-32. Opening checks the header and the file's size; `verify` reads every byte.
 """
 
+import math
 import re
 import struct
 import zlib
@@ -29,6 +30,7 @@ _PREFIX = struct.Struct("<8sIII")
 _FORMAT_VERSION = 1
 _ALIGNMENT = 64
 _SLICE_BYTES = 16 * 1024 * 1024
+_AXES_MAX = 8
 _DTYPE = re.compile(r"\|[bu]1|\|i1|<[iuf][248]")
 
 
@@ -103,13 +105,14 @@ def open_segment(path: Path) -> SegmentFile:
     encoded = read_file(path, header_bytes, _PREFIX.size)
     if len(encoded) != header_bytes or zlib.crc32(prefix[:16] + encoded) != header_crc:
         raise DataDamaged(f"{path}: the header does not match its checksum.")
-    described = orjson.loads(encoded)
-    stored = _located(path, described["arrays"], _aligned(_PREFIX.size + header_bytes))
+    header, described = _header(path, encoded)
+    first = _aligned(_PREFIX.size + header_bytes)
+    stored = {name: _located(path, name, fields, first) for name, fields in described.items()}
     end = max((array.offset + _aligned(array.bytes) for array in stored.values()), default=0)
-    end = max(end, _aligned(_PREFIX.size + header_bytes))
+    end = max(end, first)
     if (found := file_bytes(path)) != end:
         raise DataDamaged(f"{path} has {found} bytes instead of {end}.")
-    return SegmentFile(path, described["header"], stored, map_file(path))
+    return SegmentFile(path, header, stored, map_file(path))
 
 
 def _parts(encoded: bytes, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
@@ -129,14 +132,32 @@ def _plain(array: Array) -> Array:
     return plain
 
 
-def _located(path: Path, described: dict[str, dict[str, Any]], first: int) -> dict[str, _Stored]:
-    stored = {}
-    for name, fields in described.items():
-        array = _Stored(**{**fields, "offset": fields["offset"] + first})
-        if _DTYPE.fullmatch(array.dtype) is None:
-            raise DataDamaged(f"{path}: the array {name!r} has an unknown type.")
-        stored[name] = array
-    return stored
+def _header(path: Path, encoded: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The caller's header and the description of the arrays. A checksum that fits proves no good will."""
+    try:
+        described = orjson.loads(encoded)
+    except orjson.JSONDecodeError:
+        described = None
+    match described:
+        case {"header": dict(header), "arrays": dict(arrays)}:
+            return header, arrays
+    raise DataDamaged(f"{path}: the header is not that of a segment.")
+
+
+def _located(path: Path, name: str, fields: object, first: int) -> _Stored:
+    """Where an array is in the file, whose arrays begin at `first`."""
+    match fields:
+        case {"dtype": str(dtype), "shape": list(shape), "offset": int(offset), "bytes": int(count), "crc": int(crc)}:
+            if _DTYPE.fullmatch(dtype) and offset >= 0 and _fills(shape, np.dtype(dtype).itemsize, count):
+                return _Stored(dtype, shape, offset + first, count, crc)
+    raise DataDamaged(f"{path}: the array {name!r} is not described as one of a segment is.")
+
+
+def _fills(shape: list[Any], item_bytes: int, count: int) -> bool:
+    """Whether an array of this shape has that many bytes."""
+    if len(shape) > _AXES_MAX or not all(isinstance(size, int) and size >= 0 for size in shape):
+        return False
+    return math.prod(shape) * item_bytes == count
 
 
 def _view(mapped: Mapped, stored: _Stored) -> Array:
