@@ -157,7 +157,8 @@ def _fills(shape: list[Any], item_bytes: int, count: int) -> bool:
     """Whether an array of this shape has that many bytes."""
     if len(shape) > _AXES_MAX or not all(isinstance(size, int) and size >= 0 for size in shape):
         return False
-    return math.prod(shape) * item_bytes == count
+    items: int = math.prod(shape)
+    return items * item_bytes == count
 
 
 def _view(mapped: Mapped, stored: _Stored) -> Array:
