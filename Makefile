@@ -2,7 +2,7 @@
 .POSIX:
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
         reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade \
-        reliability-kills reliability-rot reliability-histories reliability-model reliability-clients
+        reliability-inputs reliability-kills reliability-rot reliability-histories reliability-model reliability-clients
 
 PYTHON = python3
 BIN = .venv/bin
@@ -23,6 +23,7 @@ help:
 	@echo "make test-filters      recall, hits and time of filters of every share (DATA=folder, ARGS=options)"
 	@echo "make reliability-api   requests made from the OpenAPI document (ARGS=options, here and below)"
 	@echo "make reliability-fuzz  coverage-guided fuzzing of everything that decodes strangers' bytes"
+	@echo "make reliability-inputs  sixty bad inputs against a server with keys"
 	@echo "make check             ruff, mypy, import contracts"
 	@echo "make format            let ruff rewrite the sources"
 	@echo "make bench             Quire's index beside other libraries (DATA=folder, ARGS=options)"
@@ -82,6 +83,9 @@ $(LOCAL_STAMP): requirements/local.lock
 	@$(PIP) --require-hashes -r requirements/local.lock --no-deps
 	@$(PIP) "$(TORCH)"
 	@touch $(LOCAL_STAMP)
+
+reliability-inputs: setup
+	@$(BIN)/python -m reliability.inputs $(ARGS)
 
 check: setup
 	@$(BIN)/ruff check

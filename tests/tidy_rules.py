@@ -28,6 +28,8 @@ FILE_ACCESS = {
     "indexes/vector_index_folder.py": "indexes of arrays that have no library",
 }
 """Who may touch files, and why no simulated disk is needed there."""
+UNPICKLERS = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "yaml"}
+RUNNERS = {"extractall", "mktemp", "system", "popen", "literal_eval", "unpack_archive"}
 HARMLESS_OS_CALLS = {"cpu_count", "fspath", "getenv", "getpid", "kill", "sched_getaffinity", "urandom"}
 PATH_QUESTIONS = {
     "exists",
@@ -205,6 +207,32 @@ def finding(source: Source, node: ast.stmt | ast.expr | ast.ExceptHandler, subje
     return Finding(str(source.path), node.lineno, subject, complaint)
 
 
+def nothing_runs_data(source: Source) -> Iterator[Finding]:
+    """The product never turns data into code, shell, SQL or names of files."""
+    if source.path.parts[0] not in {"src", "client", "scripts"} or "tests" in source.path.parts:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = {alias.name for alias in node.names} if isinstance(node, ast.Import) else {node.module}
+            for module in sorted(UNPICKLERS & modules):
+                yield finding(source, node, f"import {module}", "can run what it reads")
+        elif isinstance(node, ast.Call) and (name := _dangerous(node)):
+            yield finding(source, node, name, "may run or follow what it is given")
+
+
+def _dangerous(call: ast.Call) -> str | None:
+    """What is dangerous about a call, or None."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in RUNNERS or (isinstance(call.func, ast.Name) and name in {"eval", "exec", "compile"}):
+        return name
+    for keyword in call.keywords:
+        on = not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
+        if keyword.arg in {"shell", "allow_pickle"} and on:
+            return f"{keyword.arg}=True"
+    made = call.args and isinstance(call.args[0], ast.JoinedStr | ast.BinOp)
+    return "SQL put together" if made and name in {"execute", "executemany", "fetch", "fetch_one"} else None
+
+
 RULES: tuple[Rule, ...] = (
     short_files,
     short_functions,
@@ -214,4 +242,5 @@ RULES: tuple[Rule, ...] = (
     no_prints,
     no_blanket_excepts,
     files_through_one_module,
+    nothing_runs_data,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -217,3 +218,21 @@ def test_when_a_key_was_used_is_written_down(folder: Path, clock: Clock) -> None
     ring.close()
 
     assert kept == {used.id: at, idle.id: None}
+
+
+def test_the_time_of_a_look_tells_nothing_about_the_keys(folder: Path, ring: KeyRing) -> None:
+    _, key = create_key(folder, KeyDraft("only"))
+    near, far = key[:-1] + ("0" if key[-1] != "0" else "1"), "quire_" + "z" * (len(key) - 6)
+    assert ring.identify(key.encode()) is not None
+
+    def fastest(tried: str) -> float:
+        def once() -> float:
+            started = time.thread_time_ns()
+            for _ in range(300):
+                ring.identify(tried.encode())
+            return time.thread_time_ns() - started
+
+        return min(once() for _ in range(15))
+
+    ratios = sorted(fastest(near) / fastest(far) for _ in range(5))
+    assert 0.8 < ratios[2] < 1.25
