@@ -15,7 +15,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from quiredb.indexes.contract import KernelSelfTestError
-from quiredb.indexes.kernels import fast_scan, simd
+from quiredb.indexes.kernels import fast_scan, leaf_dots, simd
 from quiredb.indexes.kernels import sign_dots as signs
 from quiredb.indexes.kernels.registry import (
     KERNELS,
@@ -90,6 +90,27 @@ def probe_signs_portable(records: Any, rows: Any, query: Any, out: Any) -> None:
     )  # fmt: skip
 
 
+def probe_leaf_avx512_vnni(signed: Any, packed: Any, out: Any) -> None:
+    """`leaf_dots.leaf_dots_avx512_vnni` by itself."""
+    leaf_dots.leaf_dots_avx512_vnni(
+        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
+    )
+
+
+def probe_leaf_avx2(signed: Any, packed: Any, out: Any) -> None:
+    """`leaf_dots.leaf_dots_avx2` by itself."""
+    leaf_dots.leaf_dots_avx2(
+        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
+    )
+
+
+def probe_leaf_portable(signed: Any, packed: Any, out: Any) -> None:
+    """`leaf_dots.leaf_dots_portable` by itself."""
+    leaf_dots.leaf_dots_portable(
+        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
+    )
+
+
 _PROBES: dict[str, Callable[..., Any]] = {
     "avx512-vnni": probe_avx512_vnni,
     "avx2": probe_avx2,
@@ -109,6 +130,16 @@ _SIGN_PROBES: dict[str, Callable[..., Any]] = {
     "avx512-vnni": probe_signs_avx512_vnni,
     "avx2": probe_signs_portable,
     "portable": probe_signs_portable,
+}
+_LEAF_DOTS = {
+    "avx512-vnni": leaf_dots.leaf_dots_avx512_vnni,
+    "avx2": leaf_dots.leaf_dots_avx2,
+    "portable": leaf_dots.leaf_dots_portable,
+}
+_LEAF_PROBES: dict[str, Callable[..., Any]] = {
+    "avx512-vnni": probe_leaf_avx512_vnni,
+    "avx2": probe_leaf_avx2,
+    "portable": probe_leaf_portable,
 }
 _DOTS = {"avx512-vnni": simd.dot_avx512_vnni, "avx2": simd.dot_avx2, "portable": simd.dot_portable}
 _SCANS = {
@@ -188,11 +219,13 @@ def _probes_work(level: str) -> bool:
     scan = _SCAN_PROBES[level]
     scan_probe = _declared(scan, uint32, given(uint8), given(uint8), given(float32), float32, filled(float32))
     sign_probe = _declared(_SIGN_PROBES[level], void, given(uint8, 2), given(int32), given(int8), filled(int32))
+    leaf_probe = _declared(_LEAF_PROBES[level], void, given(int8, 2), given(uint8, 4), filled(int32, 2))
     works = (
-        bool(dot_probe and scan_probe and sign_probe)
+        bool(dot_probe and scan_probe and sign_probe and leaf_probe)
         and agrees_with_numpy(dot_probe)
         and scan_agrees_with_numpy(scan_probe)
         and signs_agree_with_numpy(sign_probe)
+        and leaf_dots.leaf_dots_agree_with_numpy(leaf_probe)
     )
     if not works:
         del KERNELS[before:]
@@ -215,3 +248,5 @@ scan_block = _SCANS[LEVEL]
 """`scan_block(codes, table, steps, factors, scale, shift, threshold, out) -> uint32`: see `fast_scan.scan_avx512`."""
 sign_dots = _SIGN_DOTS[LEVEL]
 """`sign_dots(records, stride, rows, rounds, query, blocks, out)`: see `sign_dots.sign_dots_avx512_vnni`."""
+compare_leaf = _LEAF_DOTS[LEVEL]
+"""`compare_leaf(signed, stride, packed, steps, out, out_stride)`: see `leaf_dots.leaf_dots_avx512_vnni`."""

@@ -14,14 +14,20 @@ import numpy as np
 
 from quiredb.indexes.kernels.level import dot_codes
 from quiredb.indexes.kernels.registry import helper
-from quiredb.indexes.kernels.simd import BLOCK
+from quiredb.indexes.kernels.simd import BLOCK, prefetch
 
 
 @helper
 def as_signed(codes: Any, row: int, out: Any) -> None:
     """out = codes[row] - 128, as the signed operand of `dot_codes`."""
     for i in range(out.shape[0]):
-        out[i] = np.int8(np.int16(codes[row, i]) - 128)
+        out[i] = np.int8(codes[row, i] ^ np.uint8(128))
+
+
+@helper
+def fetch_codes(codes: Any, row: int) -> None:
+    """Prefetch the codes of a row."""
+    prefetch(codes.ctypes.data + np.int64(row) * codes.shape[1], codes.shape[1] // BLOCK)
 
 
 @helper
@@ -42,27 +48,34 @@ def coded_distance(
 @helper
 def prune(
     candidates: Any, distances: Any, size: int, limit: int, alpha: Any, codes: Any, scales: Any, sums: Any,
-    squares: Any, asides: Any, dimension: int, kept_codes: Any, out: Any,
+    squares: Any, asides: Any, dimension: int, kept_codes: Any, compared: Any, out: Any,
 ) -> int:  # fmt: skip
     """Choose at most `limit` of the candidates into out; returns how many.
 
     They come in ascending order of their distance to the node, which is not among them.
     A first round covers by plain comparison, which spreads the edges widest; a second one fills the slots left over
-    by the factor `alpha` (of squared distances). kept_codes[limit, stride] is scratch; candidates are used up.
+    by the factor `alpha` (of squared distances). It goes on where the first one stopped comparing a candidate: what did
+    not cover it then does not cover it now. kept_codes[limit, stride] and compared[size] are scratch; candidates are
+    used up.
     """
     kept = 0
+    for i in range(size):
+        compared[i] = 0
     for stretch in (np.float32(1.0), alpha):
         for position in range(size):
             row = candidates[position]
             if row < 0:
                 continue
-            covered = False
-            for other in range(kept):
+            covered, distance = False, distances[position]
+            for other in range(compared[position], kept):
                 between = coded_distance(
                     kept_codes[other], out[other], row, codes, scales, sums, squares, asides, dimension
                 )
-                if stretch * between <= distances[position]:
+                if stretch * between <= distance:
                     covered = True
+                    compared[position] = other + 1
+                    if alpha * between <= distance:
+                        candidates[position] = ~row
                     break
             if covered:
                 continue

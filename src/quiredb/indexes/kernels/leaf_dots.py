@@ -1,0 +1,195 @@
+"""All integer dot products between four rows and a block of 64, the work of comparing every row of a leaf with every other.
+
+The 64 rows are packed so that one vector holds the same four numbers of 16 rows; the four bytes of the one row are
+spread over a vector, and each lane of an accumulator is the sum of one pair. So there are no horizontal sums, and
+every vector that is loaded is used four times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from quiredb.indexes.kernels.simd import load_lanes
+
+LANES = 16
+"""Rows whose sums share a vector."""
+ROWS, GROUPS = 4, 4
+"""A call compares ROWS rows with GROUPS x LANES packed ones."""
+WORD = 4
+"""Bytes of a row that meet at a time."""
+
+_i8, _i16, _i32, _i64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_sums = ir.VectorType(_i32, LANES)
+_words = ir.VectorType(_i16, LANES)
+
+
+def _spread(builder: Any, value: Any) -> Any:
+    """A vector with `value` in each lane."""
+    undefined = ir.Constant(_sums, ir.Undefined)
+    single = builder.insert_element(undefined, value, ir.Constant(_i32, 0))
+    return builder.shuffle_vector(single, undefined, ir.Constant(_sums, [0] * LANES))
+
+
+def _each(vector: Any, value: int) -> Any:
+    return ir.Constant(vector, [value] * LANES)
+
+
+def _vnni_step(builder: Any, total: Any, packed: Any, signed: Any) -> Any:
+    # LLVM 22 types the operands as bytes; before it they were 32-bit lanes.
+    operand = ir.VectorType(_i8, 64) if llvm.llvm_version_info[0] >= 22 else _sums
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_sums, [_sums, operand, operand]), "llvm.x86.avx512.vpdpbusd.512"
+    )
+    return builder.call(function, [total, builder.bitcast(packed, operand), builder.bitcast(signed, operand)])
+
+
+def _avx2_step(builder: Any, total: Any, packed: Any, signed: Any) -> Any:
+    # Even and odd bytes as 16-bit numbers: vpmaddubsw would saturate with 8-bit codes.
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VectorType(_i32, 8), [_words, _words]), "llvm.x86.avx2.pmadd.wd"
+    )
+    pairs, index = ir.VectorType(_i16, 2 * LANES), ir.VectorType(_i32, LANES)
+    eight, low = ir.Constant(pairs, [8] * 2 * LANES), ir.Constant(pairs, [255] * 2 * LANES)
+    left, right = builder.bitcast(packed, pairs), builder.bitcast(signed, pairs)
+    evens = builder.and_(left, low), builder.ashr(builder.shl(right, eight), eight)
+    odds = builder.lshr(left, eight), builder.ashr(right, eight)
+    for unsigned, factor in (evens, odds):
+        halves = []
+        for first in (0, LANES):
+            half = ir.Constant(index, list(range(first, first + LANES)))
+            operands = [builder.shuffle_vector(side, side, half) for side in (unsigned, factor)]
+            halves.append(builder.call(function, operands))
+        total = builder.add(total, builder.shuffle_vector(*halves, ir.Constant(index, list(range(LANES)))))
+    return total
+
+
+def _portable_step(builder: Any, total: Any, packed: Any, signed: Any) -> Any:
+    for byte in range(WORD):
+        unsigned = builder.and_(builder.lshr(packed, _each(_sums, 8 * byte)), _each(_sums, 255))
+        factor = builder.ashr(builder.shl(signed, _each(_sums, 24 - 8 * byte)), _each(_sums, 24))
+        total = builder.add(total, builder.mul(unsigned, factor))
+    return total
+
+
+def _leaf_dots(step: Any, rows: int, groups: int) -> Any:
+    """The code generator for `step`, with rows x groups accumulators at a time."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        signed, stride, packed, steps, out, out_stride = arguments
+        group_size = builder.shl(steps, ir.Constant(_i64, 6))
+
+        def along(base: Any, size: Any, times: int) -> Any:
+            return builder.add(base, builder.mul(size, ir.Constant(_i64, times)))
+
+        def block(first_row: int, first_group: int) -> None:
+            lines = [along(signed, stride, first_row + i) for i in range(rows)]
+            columns = [along(packed, group_size, first_group + g) for g in range(groups)]
+            totals = [[cgutils.alloca_once_value(builder, ir.Constant(_sums, None)) for _ in columns] for _ in lines]
+            with cgutils.for_range(builder, steps) as loop:
+                at = builder.shl(loop.index, ir.Constant(_i64, 6))
+                loaded = [load_lanes(builder, column, at, _i32, LANES) for column in columns]
+                for line, accumulators in zip(lines, totals, strict=True):
+                    word = builder.add(line, builder.shl(loop.index, ir.Constant(_i64, 2)))
+                    factor = _spread(builder, builder.load(builder.inttoptr(word, _i32.as_pointer())))
+                    for vector, total in zip(loaded, accumulators, strict=True):
+                        builder.store(step(builder, builder.load(total), vector, factor), total)
+            for i, accumulators in enumerate(totals):
+                for g, total in enumerate(accumulators):
+                    at = builder.add(along(out, out_stride, first_row + i), ir.Constant(_i64, 64 * (first_group + g)))
+                    builder.store(builder.load(total), builder.inttoptr(at, _sums.as_pointer())).align = 4
+
+        for first_row in range(0, ROWS, rows):
+            for first_group in range(0, GROUPS, groups):
+                block(first_row, first_group)
+        return context.get_dummy_value()
+
+    return generate
+
+
+_SIGNATURE = types.void(types.uintp, types.intp, types.uintp, types.intp, types.uintp, types.intp)
+
+
+@intrinsic
+def leaf_dots_avx512_vnni(
+    typing_context: Any, signed: Any, stride: Any, packed: Any, steps: Any, out: Any, out_stride: Any
+) -> Any:
+    """out[i, j] = sum of s8 row i (0..3) times u8 packed row j (0..63), over 4 `steps` bytes; strides in bytes.
+
+    All by address: signed[4, stride], packed[4 groups, steps, 16 rows, 4 bytes], out int32[4, out_stride].
+    """
+    return _SIGNATURE, _leaf_dots(_vnni_step, 4, 4)
+
+
+@intrinsic
+def leaf_dots_avx2(
+    typing_context: Any, signed: Any, stride: Any, packed: Any, steps: Any, out: Any, out_stride: Any
+) -> Any:
+    """The same by `vpmaddwd` on AVX2."""
+    return _SIGNATURE, _leaf_dots(_avx2_step, 2, 2)
+
+
+@intrinsic
+def leaf_dots_portable(
+    typing_context: Any, signed: Any, stride: Any, packed: Any, steps: Any, out: Any, out_stride: Any
+) -> Any:
+    """The same in generic vectors, for whatever CPU LLVM knows."""
+    return _SIGNATURE, _leaf_dots(_portable_step, 2, 1)
+
+
+def plain_leaf_dots(signed: NDArray[np.int8], packed: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """What the others compute, in NumPy: packed is [4, steps, 16, 4]."""
+    rows = packed.transpose(0, 2, 1, 3).reshape(GROUPS * LANES, -1)
+    return signed.astype(np.int64) @ rows.astype(np.int64).T
+
+
+def leaf_dots_agree_with_numpy(dots: Callable[[Any, Any, Any], None]) -> bool:
+    """Compare `dots(signed, packed, out)` with NumPy on random and extreme inputs of several lengths."""
+    random = np.random.default_rng(0)
+    for steps in (16, 48, 208):
+        packed = random.integers(0, 256, (GROUPS, steps, LANES, WORD)).astype(np.uint8)
+        packed[0] = 255
+        signed = random.integers(-128, 128, (ROWS, WORD * steps)).astype(np.int8)
+        signed[0] = -128
+        out = np.empty((ROWS, GROUPS * LANES), np.int32)
+        dots(signed, packed, out)
+        if not np.array_equal(out, plain_leaf_dots(signed, packed)):
+            return False
+    return True
+
+
+@intrinsic
+def lanes_below(typing_context: Any, address: Any, limit: Any) -> Any:
+    """Bit i of the result: float i of the 16 at `address` is less than `limit`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        floats = ir.VectorType(ir.FloatType(), LANES)
+        values = load_lanes(builder, arguments[0], ir.Constant(_i64, 0), ir.FloatType(), LANES)
+        undefined = ir.Constant(floats, ir.Undefined)
+        single = builder.insert_element(undefined, arguments[1], ir.Constant(_i32, 0))
+        limits = builder.shuffle_vector(single, undefined, ir.Constant(_sums, [0] * LANES))
+        below = builder.bitcast(builder.fcmp_ordered("<", values, limits), _i16)
+        return builder.zext(below, _i32)
+
+    return types.uint32(types.uintp, types.float32), generate
+
+
+@intrinsic
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """The position of the lowest set bit; `bits` is not zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_i32, [_i32, ir.IntType(1)]), "llvm.cttz.i32"
+        )
+        return builder.zext(builder.call(function, [arguments[0], ir.Constant(ir.IntType(1), 1)]), _i64)
+
+    return types.int64(types.uint32), generate
