@@ -1,15 +1,18 @@
-"""Builds `graph` in batches that may be cancelled, spread over threads, and always give the same graph.
+"""Builds `graph` in slices that may be cancelled, spread over threads, and always gives the same graph.
 
-Nodes are inserted in a seeded random order. A batch holds at most 2 % of what is there already: its nodes walk the
-graph as it was before the batch, choose neighbours by the alpha-rule, and are then linked back in order (ParlayANN,
-PPoPP 2024). For dot the graph is built in L2 on rows with one more coordinate, sqrt(M^2 - |x|^2), which leaves the
-order of inner products unchanged (but for the few rows longer than M, which have 0). Time about n walks of
-`build_effort`, space n (8 degree) bytes.
+    near rows    all rows are parted into leaves again and again; those of a leaf meet        (leaves.py)
+    choose       of its near rows each row keeps a few that lie in all directions             (kernels/prune.py)
+    link back    edges are turned round; a row with too many chooses again
+    connect      what the entries cannot reach gets an edge
+
+For dot the graph is built in L2 on rows with one more coordinate, sqrt(M^2 - |x|^2), which leaves the order of inner
+products unchanged (but for the few rows longer than M, which have 0). Time about n x 5,000 products of rows and two
+choices a row, space n (20 degree + 8 near) bytes beside the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,45 +22,52 @@ from numpy.typing import NDArray
 from quiredb.indexes.contract import METRIC_CODES, BuildCancelled
 from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.graph import ROTATION_SEED, GraphIndex
-from quiredb.indexes.kernels.graph_build import connect, link_back, propose_neighbours
+from quiredb.indexes.kernels.graph_build import choose_neighbours, connect, link_back, reverse_edges
 from quiredb.indexes.kernels.quantize import row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.rotation import rotation_signs
 from quiredb.indexes.kernels.sign_codes import encode_records, record_stride, refer_records
+from quiredb.indexes.leaves import CodedRows, NearRows, Partings
 from quiredb.indexes.shapes import aligned_empty
-from quiredb.indexes.walk_limits import Scratch, ScratchShape, walk_limits
 
 DEGREE = 28
 BUILD_EFFORT = 200
 ALPHA = 1.2
 """How much nearer a kept neighbour must be to cover a candidate, in plain (not squared) distance."""
 
-KEPT = 6 / 7
-"""Share of the degree that pruning leaves, so that a row does not overflow at every edge it gets."""
-LARGEST_BATCH = 2000
+CHOSEN = 6 / 7
+"""Share of the degree that a row chooses, so that most rows have room for who chose them."""
+NEAR = 64 / 28
+"""Near rows to choose from, for each neighbour."""
+EFFORT_A_PARTING = 32
+"""The build effort is this for each parting."""
+FAR_PARTINGS = 1
+"""Partings of the far rows, for each of all."""
 ENTRIES_FEWER = 2
 """The entries are the square root of the rows divided by this: more cost more than the steps they save."""
 LONGEST = 0.98
 """For dot: the quantile of the norms that counts as M. With the maximum, one long row would make all others alike."""
 SLICE = 250
 """Nodes between two looks at `cancelled`."""
+PARTED = 0.6
+"""Share of the time that finding near rows takes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _Building:
     """What stays the same while one graph is built."""
 
     flat: FlatIndex
-    rotation: NDArray[np.float32]
-    records: NDArray[np.uint8]
-    factors: NDArray[np.float32]
-    sums: NDArray[np.int32]
-    asides: NDArray[np.float32]
-    order: NDArray[np.int32]
-    entries: NDArray[np.int32]
-    pool: int
-    limit: int
+    coded: CodedRows
     alpha: np.float32
+    pool: ThreadPoolExecutor
+    check: Callable[[float], None]
+
+    def in_slices(self, run: Callable[[NDArray[np.int32]], None], order: NDArray[np.int32], part: float) -> None:
+        """Run over slices of nodes on all threads, the `part`-th half of the time after the partings."""
+        starts = range(0, order.shape[0], SLICE)
+        for start, _ in zip(starts, self.pool.map(lambda at: run(order[at : at + SLICE]), starts), strict=True):
+            self.check(PARTED + (1 - PARTED) / 2 * (part + start / order.shape[0]))
 
 
 def build_graph(
@@ -72,37 +82,40 @@ def build_graph(
 ) -> GraphIndex:
     """A graph over the rows of `flat`: same seed, same graph, whatever `threads` is.
 
+    `build_effort` is how thoroughly near rows are looked for: one parting of all rows for each 32.
     `progress` hears a share from 0 to 1; `cancelled` is asked every few milliseconds and a true answer raises
     BuildCancelled. Both are called from the calling thread. Other threads run on: the kernels hold no GIL.
     """
     if not 2 <= degree <= 256:
         raise ValueError(f"degree must lie in 2..256, not {degree}")
     ensure_compiled()
-    count = flat.count
-    neighbours = aligned_empty((count, degree), np.int32)
-    neighbours.fill(-1)
-    degrees = np.zeros(count, np.int32)
-    plan = _plan(flat, degree, build_effort, seed)
-    scratches = Scratch(ScratchShape(count, degree, plan.entries.shape[0], flat.dimension, plan.rotation.shape[1]))
+    count, random = flat.count, np.random.default_rng(seed)
 
-    def check(done: int) -> None:
+    def check(share: float) -> None:
         if cancelled and cancelled():
-            raise BuildCancelled(f"the build was cancelled at {done} of {count} rows")
+            raise BuildCancelled(f"the build was cancelled at {int(share * count)} of {count} rows")
         if progress:
-            progress(done / max(1, count))
+            progress(share)
 
-    check(0)
+    check(0.0)
+    entries = random.permutation(count)[: int(np.ceil(np.sqrt(count) / ENTRIES_FEWER))].astype(np.int32)
+    coded = _coded(flat)
+    rotation = rotation_signs(flat.dimension, ROTATION_SEED)
+    partings = max(1, round(build_effort / EFFORT_A_PARTING))
     with ThreadPoolExecutor(max(1, threads), "graph-build") as pool:
-        for start, stop in _batches(count):
-            for done in _insert(plan, start, stop, neighbours, degrees, scratches, pool, threads):
-                check(done)
-    _connect(plan, neighbours, degrees, scratches)
-    refer_records(METRIC_CODES[flat.metric], flat.factors, plan.rotation.shape[1], plan.records)
-    check(count)
-    return GraphIndex(flat, plan.records, neighbours, plan.entries, plan.rotation)
+        building = _Building(flat, coded, np.float32(ALPHA * ALPHA), pool, check)
+        near = Partings(coded, random, pool, lambda share: check(PARTED * share)).near_rows(
+            max(1, round(NEAR * degree)), partings, FAR_PARTINGS * partings
+        )
+        neighbours, degrees = _link(building, near, degree)
+    graph = GraphIndex(flat, _records(building, rotation), neighbours, entries, rotation)
+    _connect(graph, degrees)
+    check(1.0)
+    return graph
 
 
-def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
+def _coded(flat: FlatIndex) -> CodedRows:
+    """factors[n] = (|y|^2, -scale): squared Euclidean distances of the coded rows, whatever the metric of the index."""
     scales = -flat.factors[:, 1] if flat.metric == "l2" else -2 * flat.factors[:, 1]
     with np.errstate(over="ignore"):
         squares = flat.radii * flat.radii
@@ -116,99 +129,59 @@ def _plan(flat: FlatIndex, degree: int, build_effort: int, seed: int) -> _Plan:
             row_norms(flat.vectors[part], norms[part])
     longest = np.quantile(norms, LONGEST) if norms.size else 0.0
     asides = np.sqrt(np.maximum(longest**2 - norms**2, 0.0)).astype(np.float32)
-    rotation = rotation_signs(flat.dimension, ROTATION_SEED)
+    return CodedRows(flat.codes, factors, sums, asides, flat.dimension)
+
+
+def _records(building: _Building, rotation: NDArray[np.float32]) -> NDArray[np.uint8]:
+    flat, metric = building.flat, METRIC_CODES[building.flat.metric]
     records = aligned_empty((flat.count, record_stride(flat.dimension)), np.uint8)
-    metric = METRIC_CODES[flat.metric]
+    no_asides = np.empty(0, np.float32)
     for start in range(0, flat.count, 8192):
         part = slice(start, start + 8192)
-        encode_records(flat.vectors[part], metric, flat.centre, rotation, factors[part], asides[part], records[part])
-    order = np.random.default_rng(seed).permutation(flat.count).astype(np.int32)
-    entry_count = int(np.ceil(np.sqrt(flat.count) / ENTRIES_FEWER))
-    entries = order[:entry_count].copy()
-    limit = max(1, round(KEPT * degree))
-    return _Plan(
-        flat, rotation, records, factors, sums, asides, order, entries, build_effort, limit, np.float32(ALPHA * ALPHA)
-    )
+        encode_records(
+            flat.vectors[part], metric, flat.centre, rotation, building.coded.factors[part], no_asides, records[part]
+        )
+        building.check(1.0)
+    refer_records(metric, flat.factors, rotation.shape[1], records)
+    return records
 
 
-def _batches(count: int) -> Iterator[tuple[int, int]]:
-    """[start, stop) of each batch: the first nodes one by one, then 2 % of what is inserted."""
-    start = 0
-    while start < count:
-        stop = min(count, start + max(1, min(LARGEST_BATCH, start // 50)))
-        yield start, stop
-        start = stop
+def _link(building: _Building, near: NearRows, degree: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The neighbours of each row and how many they are: what it chose, and what chose it."""
+    count, coded, alpha = near.rows.shape[0], building.coded, building.alpha
+    chosen = np.full((count, max(1, round(CHOSEN * degree))), -1, np.int32)
 
-
-def _insert(
-    plan: _Plan,
-    start: int,
-    stop: int,
-    neighbours: NDArray[np.int32],
-    degrees: NDArray[np.int32],
-    scratches: Scratch,
-    pool: ThreadPoolExecutor,
-    threads: int,
-) -> Iterator[int]:
-    """Insert order[start:stop], yielding how many nodes are done after each slice."""
-    nodes = plan.order[start:stop]
-    if start == 0:
-        yield stop
-        return
-    chosen = np.empty((nodes.shape[0], plan.limit), np.int32)
-
-    def propose(first: int) -> None:
-        _propose(plan, nodes[first : first + SLICE], start, neighbours, scratches, chosen[first : first + SLICE])
-
-    firsts = range(0, nodes.shape[0], SLICE)
-    if threads == 1 or len(firsts) == 1:
-        for first in firsts:
-            propose(first)
-            yield start + first
-    else:
-        for first, _ in zip(firsts, pool.map(propose, firsts), strict=True):
-            yield start + first
-    neighbours[nodes, : plan.limit] = chosen
-    degrees[nodes] = (chosen >= 0).sum(axis=1, dtype=np.int32)
-    flat = plan.flat
-    for first in firsts:
-        link_back(
-            nodes[first : first + SLICE], flat.dimension, flat.codes, plan.factors, plan.sums, plan.asides, plan.limit,
-            plan.alpha, neighbours, degrees,
+    def choose(nodes: NDArray[np.int32]) -> None:
+        choose_neighbours(
+            nodes, near.rows, near.distances, coded.codes, coded.factors, coded.sums, coded.asides, coded.dimension,
+            alpha, chosen,
         )  # fmt: skip
-        yield stop
+
+    building.in_slices(choose, near.order, 0)
+    ends = np.zeros(count + 1, np.int64)
+    sources = np.empty(int(np.count_nonzero(chosen >= 0)), np.int32)
+    reverse_edges(chosen, ends, sources)
+    neighbours = aligned_empty((count, degree), np.int32)
+    neighbours.fill(-1)
+    degrees = np.zeros(count, np.int32)
+
+    def link(nodes: NDArray[np.int32]) -> None:
+        link_back(
+            nodes, chosen, ends, sources, coded.codes, coded.factors, coded.sums, coded.asides, coded.dimension,
+            alpha, neighbours, degrees,
+        )  # fmt: skip
+
+    building.in_slices(link, near.order, 1)
+    return neighbours, degrees
 
 
-def _propose(
-    plan: _Plan,
-    nodes: NDArray[np.int32],
-    inserted: int,
-    neighbours: NDArray[np.int32],
-    scratches: Scratch,
-    out: NDArray[np.int32],
-) -> None:
-    flat = plan.flat
-    limits = walk_limits(plan.flat.count, plan.pool, plan.pool, None)
-    block = scratches.take(limits)
-    propose_neighbours(
-        nodes, inserted, flat.vectors, METRIC_CODES[flat.metric], flat.centre, plan.rotation, plan.records, flat.codes,
-        plan.factors, plan.sums, plan.asides, neighbours, plan.entries, plan.pool, limits.budget, plan.limit,
-        plan.alpha, block.memory, block.heap, out,
-    )  # fmt: skip
-    block.free.append(block)
-
-
-def _connect(plan: _Plan, neighbours: NDArray[np.int32], degrees: NDArray[np.int32], scratches: Scratch) -> None:
+def _connect(graph: GraphIndex, degrees: NDArray[np.int32]) -> None:
     """Give every node that the entries cannot reach an edge from a near node that they can."""
-    count = plan.flat.count
-    reached, queue = np.zeros(count, np.uint8), np.empty(count, np.int32)
-    connect(plan.entries, neighbours, degrees, np.empty((0, 1), np.int32), reached, queue)
+    entries, neighbours = graph.entries, graph.neighbours
+    reached, queue = np.zeros(graph.count, np.uint8), np.empty(graph.count, np.int32)
+    connect(entries, neighbours, degrees, np.empty((0, 1), np.int32), reached, queue)
     lost = np.flatnonzero(reached == 0).astype(np.int32)
-    if lost.size == 0:
-        return
-    nearest = np.empty((lost.shape[0], 1 + plan.limit), np.int32)
-    nearest[:, 0] = lost
-    found = np.empty((lost.shape[0], plan.limit), np.int32)
-    _propose(plan, lost, count, neighbours, scratches, found)
-    nearest[:, 1:] = found
-    connect(plan.entries, neighbours, degrees, nearest, reached, queue)
+    if lost.size:
+        found, _ = graph.search_batch(graph.flat.vectors[lost], DEGREE)
+        nearest = np.concatenate([lost[:, None], found.astype(np.int32)], axis=1)
+        connect(entries, neighbours, degrees, np.ascontiguousarray(nearest), reached, queue)

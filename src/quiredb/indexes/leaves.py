@@ -4,7 +4,8 @@ A parting draws leaders, sends every row to its nearest leader and parts each gr
 `leaf` rows, in which all rows are compared with each other at the speed of a matrix product. Neighbours that a border
 separates once are together in another parting. Rows whose neighbours are far off lie near many borders; they alone are
 compared with others in further partings. Random ball carving as in PiPNN (arXiv 2602.21247), our own proportions.
-Time about 6,000 products of rows for each row, space n (8 near) bytes. The same for any number of threads and on every CPU.
+Time about 5,000 products of rows for each row, space n (8 near) bytes. The same rows for any number of threads and on
+every CPU.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ LEADERS = 64
 """Groups that one step makes at most."""
 STUCK = 0.95
 """A group that keeps more than this share of its rows is cut anyhow: they are copies, or nearly."""
-FROM_A_LEAF = 16
-"""Near rows that one leaf gives to a row at most; also the place whose distance says how far off a row is."""
+FROM_A_LEAF = 8
+"""Near rows that one leaf gives to a row, or more where there are few partings; and the place whose distance says how
+far off a row's neighbours are."""
 FAR = 0.3
 """Share of the rows that take part in the further partings."""
 SLICE = 2048
@@ -82,6 +84,7 @@ class Partings:
         wanted = np.ones(count, np.uint8)
         if count <= LEAF:
             partings, far_partings = 1, 0
+        from_a_leaf = max(min(FROM_A_LEAF, capacity), ceil(capacity / partings))
         order = np.arange(count, dtype=np.int32)
         weights = [1.0] * partings + [FAR * FAR_LEAF / LEAF] * far_partings
         done = np.cumsum([0.0, *weights]) / sum(weights)
@@ -90,7 +93,7 @@ class Partings:
                 wanted = self._far(distances)
             share = (done[parting], done[parting + 1])
             order, bounds = self._part(LEAF if parting < partings else FAR_LEAF, share[0])
-            self._meet(order, bounds, wanted, rows, distances, share)
+            self._meet(order, bounds, wanted, from_a_leaf, rows, distances, share)
         return NearRows(rows, distances, order)
 
     def _far(self, distances: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -135,8 +138,8 @@ class Partings:
         return nearest
 
     def _meet(
-        self, order: NDArray[np.int32], bounds: NDArray[np.int32], wanted: NDArray[np.uint8], rows: NDArray[np.int32],
-        distances: NDArray[np.float32], share: tuple[float, float],
+        self, order: NDArray[np.int32], bounds: NDArray[np.int32], wanted: NDArray[np.uint8], from_a_leaf: int,
+        rows: NDArray[np.int32], distances: NDArray[np.float32], share: tuple[float, float],
     ) -> None:  # fmt: skip
         coded = self.coded
         work = np.cumsum(np.diff(bounds).astype(np.int64) ** 2 * coded.codes.shape[1])
@@ -145,7 +148,7 @@ class Partings:
         def run(first: int, stop: int) -> None:
             meet_in_leaves(
                 order, bounds[first : stop + 1], wanted, coded.codes, coded.words, coded.factors, coded.sums,
-                coded.asides, coded.dimension, min(FROM_A_LEAF, rows.shape[1]), rows, distances,
+                coded.asides, coded.dimension, from_a_leaf, rows, distances,
             )  # fmt: skip
 
         starts = [0, *slices[:-1].tolist()] if slices.size else []

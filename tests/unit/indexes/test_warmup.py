@@ -142,6 +142,7 @@ def test_a_wrong_scan_gives_way_too(monkeypatch: pytest.MonkeyPatch, registry: A
         "probe_portable",
         "probe_scan_portable",
         "probe_signs_portable",
+        "probe_leaf_portable",
     ]
 
 

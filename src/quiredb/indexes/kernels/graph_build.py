@@ -1,7 +1,7 @@
-"""Building the graph: insert batches of nodes on a frozen graph, then link them back, then connect what is left over.
+"""Building the graph from near rows: choose neighbours, link them back, connect what is left over.
 
-Within a batch every node walks the graph of the batches before it and writes its own row only, so the work can be cut
-into slices and spread over threads without changing the result (the batch insertion of ParlayANN, PPoPP 2024).
+Each kernel writes the rows of the nodes it is given and reads nothing that another node's turn writes, so the work can
+be cut into slices and spread over threads without changing the result.
 """
 
 from __future__ import annotations
@@ -10,180 +10,125 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import L2
-from quiredb.indexes.kernels.frontier import row_of, score_of
-from quiredb.indexes.kernels.graph_search import code_query, make_table, room_for
-from quiredb.indexes.kernels.prune import as_signed, coded_distance, prune
-from quiredb.indexes.kernels.quantize import normaliser
-from quiredb.indexes.kernels.registry import (
-    filled,
-    float32,
-    given,
-    helper,
-    int32,
-    int64,
-    kernel,
-    uint8,
-    uint64,
-    void,
-)
-from quiredb.indexes.kernels.walk import Gates, walk
-from quiredb.indexes.kernels.workspace import make_scratch
+from quiredb.indexes.kernels.prune import as_signed, coded_distance, fetch_codes, prune
+from quiredb.indexes.kernels.registry import filled, float32, given, helper, int32, int64, kernel, uint8, void
 
-TIES = 4
-"""Copies of one vector among a node's candidates; more would crowd out the different ones."""
-
-
-@helper
-def _as_coded(vectors: Any, row: int, metric: int, out: Any) -> None:
-    """out = the row that was coded: x / |x| for cosine, else x."""
-    norm = normaliser(vectors, row, metric)
-    for i in range(vectors.shape[1]):
-        out[i] = np.float32(np.float64(vectors[row, i]) / norm)
+CROWD = 128
+"""Rows that a row with many links to it chooses among: the nearest."""
 
 
 @kernel(
-    void,
-    given(int32),
-    int64,
-    given(float32, 2),
-    int64,
-    given(float32),
-    given(float32, 2),
-    given(uint8, 2),
-    given(uint8, 2),
-    given(float32, 2),
-    given(int32),
-    given(float32),
-    given(int32, 2),
-    given(int32),
-    int64,
-    int64,
-    int64,
-    float32,
-    filled(uint64),
-    filled(int64),
-    filled(int32, 2),
-)
-def propose_neighbours(
-    nodes: Any,
-    inserted: int,
-    vectors: Any,
-    metric: int,
-    centre: Any,
-    rotation: Any,
-    records: Any,
-    codes: Any,
-    factors: Any,
-    sums: Any,
-    asides: Any,
-    neighbours: Any,
-    entries: Any,
-    width: int,
-    budget: int,
-    limit: int,
-    alpha: Any,
-    memory: Any,
-    heap: Any,
-    out: Any,
-) -> None:
-    """out[i] = neighbours chosen for nodes[i] (padded -1) by walking the graph that has `inserted` nodes.
-
-    factors[n] = (|y|^2, -scale): squared Euclidean distances of the coded rows, whatever the metric of the index.
-    """
-    size = rotation.shape[1]
-    z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
-    query = np.empty(vectors.shape[1], np.float32)
-    candidates, distances = np.empty(width, np.int32), np.empty(width, np.float32)
-    best, no_mask = np.empty(width + 1, np.int64), np.empty(0, np.uint8)
+    void, given(int32), given(int32, 2), given(float32, 2), given(uint8, 2), given(float32, 2), given(int32),
+    given(float32), int64, float32, filled(int32, 2),
+)  # fmt: skip
+def choose_neighbours(
+    nodes: Any, near: Any, near_distances: Any, codes: Any, factors: Any, sums: Any, asides: Any, dimension: int,
+    alpha: Any, chosen: Any,
+) -> None:  # fmt: skip
+    """chosen[node] = the neighbours of each of `nodes` among its near rows, padded -1."""
+    limit, capacity = chosen.shape[1], near.shape[1]
+    candidates, compared = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
     kept_codes = np.empty((limit, codes.shape[1]), np.int8)
     scales, squares = factors[:, 1], factors[:, 0]
-    begun = entries[: min(entries.shape[0], inserted)]
-    heads = np.empty((begun.shape[0], records.shape[1]), np.uint8)
-    for i in range(begun.shape[0]):
-        heads[i] = records[begun[i]]
-    gates = Gates(begun, heads.ctypes.data)
-    scratch = make_scratch(memory, heap, neighbours.shape[0], room_for(neighbours.shape[1], entries.shape[0]))
-    table = make_table(records, codes, neighbours)
     for position in range(nodes.shape[0]):
-        node = nodes[position]
-        _as_coded(vectors, node, metric, query)
-        aside = asides[node] if asides.shape[0] > 0 else np.float32(0.0)
-        coded, squared = code_query(query, centre, L2, rotation, 0.0, aside, z, signed, code)
-        found = walk(table, gates, coded, no_mask, width, width, TIES, budget, 0, 0, scratch, best)
-        for i in range(found):
-            candidates[i] = row_of(best[i])
-            distances[i] = score_of(best[i]) + np.float32(squared)
+        node, size = nodes[position], 0
+        for row in near[node]:
+            if row < 0:
+                break
+            fetch_codes(codes, row)
+            candidates[size] = row
+            size += 1
         kept = prune(
-            candidates, distances, found, limit, alpha, codes, scales, sums, squares, asides, vectors.shape[1],
-            kept_codes, out[position],
+            candidates, near_distances[node], size, limit, alpha, codes, scales, sums, squares, asides, dimension,
+            kept_codes, compared, chosen[node],
         )  # fmt: skip
-        out[position, kept:] = -1
+        chosen[node, kept:] = -1
+
+
+@kernel(void, given(int32, 2), filled(int64), filled(int32))
+def reverse_edges(chosen: Any, ends: Any, sources: Any) -> None:
+    """sources[ends[n - 1] : ends[n]] = the nodes that chose n, ascending; ends holds n + 1 zeros, the last stays 0.
+
+    A counting sort: `ends[-1]` is where the first run begins. sources has room for every edge.
+    """
+    count = chosen.shape[0]
+    for node in range(count):
+        for other in chosen[node]:
+            if other >= 0:
+                ends[other] += 1
+    total = 0
+    for node in range(count):
+        size = ends[node]
+        ends[node] = total
+        total += size
+    for node in range(count):
+        for other in chosen[node]:
+            if other >= 0:
+                sources[ends[other]] = node
+                ends[other] += 1
 
 
 @helper
-def _sort_in(distances: Any, rows: Any, size: int, distance: Any, row: int) -> None:
-    """Insert by distance; equal ones keep their order."""
+def _sort_in(distances: Any, rows: Any, size: int, distance: Any, row: int) -> int:
+    """Insert by distance, equal ones in their order; the last falls out if there is no room. Returns the new size."""
+    if size == rows.shape[0]:
+        if not distance < distances[size - 1]:
+            return size
+        size -= 1
     place = size
     while place > 0 and distances[place - 1] > distance:
         distances[place], rows[place] = distances[place - 1], rows[place - 1]
         place -= 1
     distances[place], rows[place] = distance, row
+    return size + 1
 
 
 @kernel(
-    void,
-    given(int32),
-    int64,
-    given(uint8, 2),
-    given(float32, 2),
-    given(int32),
-    given(float32),
-    int64,
-    float32,
-    filled(int32, 2),
-    filled(int32),
-)
+    void, given(int32), given(int32, 2), given(int64), given(int32), given(uint8, 2), given(float32, 2), given(int32),
+    given(float32), int64, float32, filled(int32, 2), filled(int32),
+)  # fmt: skip
 def link_back(
-    nodes: Any,
-    dimension: int,
-    codes: Any,
-    factors: Any,
-    sums: Any,
-    asides: Any,
-    limit: int,
-    alpha: Any,
-    neighbours: Any,
-    degrees: Any,
-) -> None:
-    """For each edge node -> other of `nodes`, add other -> node; a row that overflows is pruned to `limit`."""
-    degree = neighbours.shape[1]
+    nodes: Any, chosen: Any, ends: Any, sources: Any, codes: Any, factors: Any, sums: Any, asides: Any, dimension: int,
+    alpha: Any, neighbours: Any, degrees: Any,
+) -> None:  # fmt: skip
+    """neighbours[node] = what each of `nodes` chose and what chose it, pruned if there is no room for all."""
+    degree, limit = neighbours.shape[1], chosen.shape[1]
     signed = np.empty(codes.shape[1], np.int8)
-    candidates, distances = np.empty(degree + 1, np.int32), np.empty(degree + 1, np.float32)
-    kept_codes = np.empty((limit, codes.shape[1]), np.int8)
+    candidates, distances = np.empty(CROWD, np.int32), np.empty(CROWD, np.float32)
+    compared, kept_codes = np.empty(CROWD, np.int32), np.empty((degree, codes.shape[1]), np.int8)
     scales, squares = factors[:, 1], factors[:, 0]
     for position in range(nodes.shape[0]):
-        node = nodes[position]
-        for edge in range(degrees[node]):
-            other = neighbours[node, edge]
-            filled_up = degrees[other]
-            if filled_up < degree:
-                neighbours[other, filled_up] = node
-                degrees[other] = filled_up + 1
-                continue
-            as_signed(codes, other, signed)
-            size = 0
-            for i in range(degree + 1):
-                row = neighbours[other, i] if i < degree else node
-                distance = coded_distance(signed, other, row, codes, scales, sums, squares, asides, dimension)
-                _sort_in(distances, candidates, size, distance, row)
-                size += 1
-            kept = prune(
-                candidates, distances, size, limit, alpha, codes, scales, sums, squares, asides, dimension,
-                kept_codes, neighbours[other],
-            )  # fmt: skip
-            neighbours[other, kept:] = -1
-            degrees[other] = kept
+        node: Any = np.int64(nodes[position])
+        incoming = sources[ends[node - 1] : ends[node]]
+        linked = np.empty(limit + incoming.shape[0], np.int32)
+        total = 0
+        for other in chosen[node]:
+            if other >= 0:
+                linked[total] = other
+                total += 1
+        own = total
+        for source in incoming:
+            known = False
+            for i in range(own):
+                known |= linked[i] == source
+            linked[total] = source
+            total += int(not known)
+        if total <= degree:
+            neighbours[node, :total] = linked[:total]
+            degrees[node] = total
+            continue
+        for i in range(total):
+            fetch_codes(codes, linked[i])
+        as_signed(codes, node, signed)
+        size = 0
+        for i in range(total):
+            distance = coded_distance(signed, node, linked[i], codes, scales, sums, squares, asides, dimension)
+            size = _sort_in(distances, candidates, size, distance, linked[i])
+        degrees[node] = prune(
+            candidates, distances, size, degree, alpha, codes, scales, sums, squares, asides, dimension, kept_codes,
+            compared, neighbours[node],
+        )  # fmt: skip
+        neighbours[node, degrees[node] :] = -1
 
 
 @helper

@@ -1,4 +1,4 @@
-"""All integer dot products between four rows and a block of 64, the work of comparing every row of a leaf with every other.
+"""All integer dot products between four rows and a block of 64: the work of comparing all rows of a leaf.
 
 The 64 rows are packed so that one vector holds the same four numbers of 16 rows; the four bytes of the one row are
 spread over a vector, and each lane of an accumulator is the sum of one pair. So there are no horizontal sums, and
@@ -18,7 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from quiredb.indexes.kernels.simd import load_lanes
+from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
 
 LANES = 16
 """Rows whose sums share a vector."""
@@ -28,7 +28,8 @@ WORD = 4
 """Bytes of a row that meet at a time."""
 
 _i8, _i16, _i32, _i64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_sums = ir.VectorType(_i32, LANES)
+_f32 = ir.FloatType()
+_sums, _floats = ir.VectorType(_i32, LANES), ir.VectorType(_f32, LANES)
 _words = ir.VectorType(_i16, LANES)
 
 
@@ -167,19 +168,38 @@ def leaf_dots_agree_with_numpy(dots: Callable[[Any, Any, Any], None]) -> bool:
 
 
 @intrinsic
-def lanes_below(typing_context: Any, address: Any, limit: Any) -> Any:
-    """Bit i of the result: float i of the 16 at `address` is less than `limit`."""
+def lanes_within(typing_context: Any, address: Any, limit: Any) -> Any:
+    """Bit i of the result: float i of the 16 at `address` is at most `limit`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        floats = ir.VectorType(ir.FloatType(), LANES)
-        values = load_lanes(builder, arguments[0], ir.Constant(_i64, 0), ir.FloatType(), LANES)
-        undefined = ir.Constant(floats, ir.Undefined)
+        values = load_lanes(builder, arguments[0], ir.Constant(_i64, 0), _f32, LANES)
+        undefined = ir.Constant(_floats, ir.Undefined)
         single = builder.insert_element(undefined, arguments[1], ir.Constant(_i32, 0))
         limits = builder.shuffle_vector(single, undefined, ir.Constant(_sums, [0] * LANES))
-        below = builder.bitcast(builder.fcmp_ordered("<", values, limits), _i16)
-        return builder.zext(below, _i32)
+        within = builder.bitcast(builder.fcmp_ordered("<=", values, limits), _i16)
+        return builder.zext(within, _i32)
 
     return types.uint32(types.uintp, types.float32), generate
+
+
+@intrinsic
+def reach_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
+    """A float that at least 16 of the 16 `blocks` floats do not exceed: the largest of the lanes' least."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, blocks = arguments
+        least = cgutils.alloca_once_value(builder, ir.Constant(_floats, [float("inf")] * LANES))
+        with cgutils.for_range(builder, blocks) as loop:
+            values = load_lanes(builder, address, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, LANES)
+            so_far = builder.load(least)
+            builder.store(builder.select(builder.fcmp_ordered("<", values, so_far), values, so_far), least)
+
+        def larger(low: Any, high: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(">", low, high), low, high)
+
+        return sum_lanes(builder, builder.load(least), LANES, larger)
+
+    return types.float32(types.uintp, types.intp), generate
 
 
 @intrinsic

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quiredb.indexes.kernels.leaf_dots import GROUPS, LANES, ROWS, lanes_below, lowest_bit
+from quiredb.indexes.kernels.frontier import as_key, row_of, score_of
+from quiredb.indexes.kernels.leaf_dots import GROUPS, LANES, ROWS, lanes_within, lowest_bit, reach_of_lanes
 from quiredb.indexes.kernels.level import compare_leaf
 from quiredb.indexes.kernels.registry import (
     filled,
@@ -27,6 +28,8 @@ from quiredb.indexes.kernels.registry import (
 
 COPIES = 4
 """Rows of one distance among a row's near ones; more copies of one vector would crowd out the different ones."""
+LARGEST = np.float32(3e38)
+"""No row is nearer than that to a row whose numbers do not fit float32."""
 BLOCK_ROWS = GROUPS * LANES
 
 
@@ -105,24 +108,73 @@ def measure(leaf: Any, line: int, row: int, padded: int, factors: Any, sums: Any
 
 
 @helper
-def put_near(distances: Any, rows: Any, size: int, distance: Any, row: int) -> int:
-    """Insert into the sorted near rows (`size` of at most len(rows)), unless COPIES are as far; returns the new size."""
-    capacity = rows.shape[0]
-    place = size
-    while place > 0 and distances[place - 1] > distance:
-        place -= 1
-    alike = place - 1
-    while alike >= 0 and distances[alike] == distance:
-        if rows[alike] == row:
-            return size
-        alike -= 1
-    if place - 1 - alike >= COPIES or place == capacity:
-        return size
-    last = size if size < capacity else capacity - 1
-    for i in range(last, place, -1):
-        distances[i], rows[i] = distances[i - 1], rows[i - 1]
-    distances[place], rows[place] = distance, row
-    return last + 1
+def nearest_in_leaf(leaf: Any, own: int, padded: int, limit: Any, keys: Any) -> int:
+    """Fill keys (sorted) with the least of leaf.distances, none above `limit`; returns how many.
+
+    A key's row is how many places it comes after place `own`, round the leaf: so many copies meet different copies.
+    """
+    size, capacity = 0, keys.shape[0]
+    start = leaf.distances.ctypes.data
+    limit = min(limit, LARGEST)
+    if capacity <= LANES:
+        limit = min(limit, reach_of_lanes(start, padded // LANES))
+    for base in range(0, padded, LANES):
+        within = lanes_within(start + 4 * base, limit)
+        while within != 0:
+            position = base + lowest_bit(within)
+            within &= within - np.uint32(1)
+            after = position - own
+            key = as_key(leaf.distances[position], after if after >= 0 else after + padded, 0)
+            place = size
+            while place > 0 and keys[place - 1] > key:
+                place -= 1
+            if place == capacity or (place >= COPIES and keys[place - COPIES] >> 32 == key >> 32):
+                continue
+            size = min(size + 1, capacity)
+            for i in range(size - 1, place, -1):
+                keys[i] = keys[i - 1]
+            keys[place] = key
+            if size == capacity:
+                limit = min(limit, score_of(keys[capacity - 1]))
+    return size
+
+
+@helper
+def merge_near(
+    keys: Any, size: int, members: Any, own: int, padded: int, near: Any, distances: Any, rest: Any, rest_distances: Any
+) -> None:
+    """Merge the keys of a leaf into a row's near rows: no row twice, and at most COPIES of one distance."""
+    if size == 0:
+        return
+    capacity, least = near.shape[0], score_of(keys[0])
+    merged = 0
+    while merged < capacity and distances[merged] <= least:
+        merged += 1
+    left: Any = 0
+    for i in range(merged, capacity):
+        if near[i] < 0:
+            break
+        rest[left], rest_distances[left] = near[i], distances[i]
+        left += 1
+    old: Any = 0
+    new: Any = 0
+    while merged < capacity and (old < left or new < size):
+        if new == size or (old < left and rest_distances[old] <= score_of(keys[new])):
+            row, distance = rest[old], rest_distances[old]
+            old += 1
+        else:
+            position = own + row_of(keys[new])
+            row = members[position if position < padded else position - padded]
+            distance = score_of(keys[new])
+            new += 1
+        alike, known = merged, False
+        while alike > 0 and distances[alike - 1] == distance:
+            alike -= 1
+            known |= near[alike] == row
+        if known or merged - alike >= COPIES:
+            continue
+        near[merged], distances[merged] = row, distance
+        merged += 1
 
 
 @kernel(
@@ -138,16 +190,17 @@ def meet_in_leaves(
     The `nearest` of a leaf go into its near rows (near, distances: [n, capacity], sorted, padded -1 and inf). Leaves
     that are compared at the same time must not share wanted rows. `words` are the codes as uint32.
     """
-    largest = 0
+    largest: Any = 0
     for i in range(bounds.shape[0] - 1):
         largest = max(largest, np.int64(bounds[i + 1] - bounds[i]))
     leaf = make_leaf(largest, codes.shape[1])
     asking, at = np.empty(largest, np.int32), np.empty(largest, np.int64)
-    found, found_distances = np.empty(nearest, np.int32), np.empty(nearest, np.float32)
     capacity = near.shape[1]
+    keys = np.empty(nearest, np.int64)
+    rest, rest_distances = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
     for i in range(bounds.shape[0] - 1):
         members = rows[bounds[i] : bounds[i + 1]]
-        asked = 0
+        asked: Any = 0
         for position in range(members.shape[0]):
             asking[asked], at[asked] = members[position], position
             asked += np.int64(wanted[members[position]] != 0)
@@ -160,28 +213,10 @@ def meet_in_leaves(
             for line in range(together):
                 row: Any = np.int64(asking[first + line])
                 measure(leaf, line, row, padded, factors, sums, asides, dimension)
-                leaf.distances[at[first + line]] = np.float32(np.inf)
-                limit, size = distances[row, capacity - 1], 0
-                for base in range(0, padded, LANES):
-                    below = lanes_below(leaf.distances.ctypes.data + 4 * base, limit)
-                    while below != 0:
-                        position = base + lowest_bit(below)
-                        below &= below - np.uint32(1)
-                        size = put_near(found_distances, found, size, leaf.distances[position], members[position])
-                    if size == nearest:
-                        limit = min(limit, found_distances[nearest - 1])
-                known = _filled(near[row])
-                for position in range(size):
-                    known = put_near(distances[row], near[row], known, found_distances[position], found[position])
-
-
-@helper
-def _filled(rows: Any) -> int:
-    """How many of the sorted near rows there are."""
-    size = rows.shape[0]
-    while size > 0 and rows[size - 1] < 0:
-        size -= 1
-    return size
+                own = at[first + line]
+                leaf.distances[own] = np.float32(np.inf)
+                size = nearest_in_leaf(leaf, own, padded, distances[row, capacity - 1], keys)
+                merge_near(keys, size, members, own, padded, near[row], distances[row], rest, rest_distances)
 
 
 @kernel(
@@ -198,7 +233,8 @@ def nearest_leaders(
         together = min(ROWS, rows.shape[0] - first)
         compare(leaf, rows[first:], together, padded, codes)
         for line in range(together):
-            measure(leaf, line, np.int64(rows[first + line]), padded, factors, sums, asides, dimension)
+            row: Any = np.int64(rows[first + line])
+            measure(leaf, line, row, padded, factors, sums, asides, dimension)
             best, least = 0, np.float32(np.inf)
             for j in range(leaders.shape[0]):
                 if leaf.distances[j] < least:

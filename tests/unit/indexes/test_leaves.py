@@ -1,0 +1,128 @@
+"""Partings, leaves and what a graph is made of, against plain Python; products of every instruction level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+import pytest
+
+from quiredb.indexes import build_flat, build_graph, graph_build, leaves
+from quiredb.indexes.kernels import leaf_dots
+from quiredb.indexes.kernels.level import available_levels
+from quiredb.indexes.leaves import CodedRows, NearRows, Partings
+from tests.reference import leaf_graph
+from tests.unit.indexes.samples import METRICS, clustered
+
+COUNT, DIMENSION = 900, 20
+
+
+@numba.njit
+def _avx512_vnni(signed, packed, out):
+    leaf_dots.leaf_dots_avx512_vnni(
+        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
+    )
+
+
+@numba.njit
+def _avx2(signed, packed, out):
+    leaf_dots.leaf_dots_avx2(
+        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
+    )
+
+
+@numba.njit
+def _portable(signed, packed, out):
+    leaf_dots.leaf_dots_portable(
+        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
+    )
+
+
+KERNELS: dict[str, Callable[..., None]] = {"avx512-vnni": _avx512_vnni, "avx2": _avx2, "portable": _portable}
+
+
+@pytest.mark.parametrize("level", available_levels(dict(llvm.get_host_cpu_features())))
+def test_products_of_a_leaf_are_exact_at_every_level(level: str) -> None:
+    random = np.random.default_rng(1)
+    for steps in (16, 96, 1024):
+        packed = random.choice(np.array([0, 1, 127, 128, 254, 255], np.uint8), (4, steps, 16, 4))
+        signed = random.choice(np.array([-128, -127, -1, 0, 1, 127], np.int8), (4, 4 * steps))
+        packed[1], signed[1] = 255, -128
+        out = np.empty((4, 64), np.int32)
+        KERNELS[level](signed, packed, out)
+        rows = packed.transpose(0, 2, 1, 3).reshape(64, -1).astype(np.int64)
+        assert np.array_equal(out, signed.astype(np.int64) @ rows.T)
+
+
+def coded(metric: str, count: int = COUNT) -> CodedRows:
+    return graph_build._coded(build_flat(clustered(count, DIMENSION), metric))
+
+
+def found(rows: CodedRows, partings: int, far_partings: int, threads: int = 1) -> NearRows:
+    with ThreadPoolExecutor(threads) as pool:
+        parted = Partings(rows, np.random.default_rng(0), pool, lambda share: None)
+        return parted.near_rows(20, partings, far_partings)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_leaf_gives_every_row_its_nearest(metric: str) -> None:
+    rows = coded(metric)
+    near = found(rows, 8, 8)
+    table = leaf_graph.all_distances(rows.codes, rows.factors, rows.asides, DIMENSION)
+    assert np.array_equal(near.distances, np.sort(table, axis=1)[:, :20])
+    assert np.array_equal(np.take_along_axis(table, near.rows.astype(np.int64), axis=1), near.distances)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_partings_find_what_plain_ones_find(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaves, "LEAF", 100)
+    monkeypatch.setattr(leaves, "FAR_LEAF", 200)
+    rows = coded(metric)
+    near = found(rows, 3, 2, threads=2)
+    table = leaf_graph.all_distances(rows.codes, rows.factors, rows.asides, DIMENSION)
+    random, known = np.random.default_rng(0), [set[int]() for _ in range(COUNT)]
+    wanted = set(range(COUNT))
+    for parting in range(5):
+        if parting == 3:
+            reach = np.array([sorted(table[row, list(known[row])])[leaves.FROM_A_LEAF - 1] for row in range(COUNT)])
+            place = np.partition(reach, int((1 - leaves.FAR) * COUNT))[int((1 - leaves.FAR) * COUNT)]
+            wanted = set(np.flatnonzero(reach > place).tolist())
+        order = random.permutation(COUNT).tolist()
+        for leaf in leaf_graph.part(order, table, 100 if parting < 3 else 200, leaves.FILLED, leaves.LEADERS):
+            for row in wanted.intersection(leaf):
+                others = sorted((table[row, other], other) for other in leaf if other != row)
+                known[row].update(other for _, other in others[: max(leaves.FROM_A_LEAF, ceil(20 / 3))])
+    for row in range(COUNT):
+        expected = sorted(known[row], key=lambda other: table[row, other])[:20]
+        assert near.rows[row, : len(expected)].tolist() == expected
+        assert (near.rows[row, len(expected) :] == -1).all()
+    assert sorted(near.order.tolist()) == list(range(COUNT))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_graph_equals_a_plainly_built_one(metric: str) -> None:
+    flat = build_flat(clustered(300, DIMENSION, clusters=2, spread=1.0), metric)
+    graph = build_graph(flat, degree=10)
+    rows = graph_build._coded(flat)
+    table = leaf_graph.all_distances(rows.codes, rows.factors, rows.asides, DIMENSION)
+    capacity = round(graph_build.NEAR * 10)
+    near = {row: np.argsort(table[row], kind="stable")[:capacity].tolist() for row in range(300)}
+    alpha = np.float32(graph_build.ALPHA**2)
+    expected = leaf_graph.link(near, table, 10, round(graph_build.CHOSEN * 10), alpha)
+    for row in range(300):
+        assert [other for other in graph.neighbours[row].tolist() if other >= 0] == expected[row]
+
+
+def test_a_leaf_keeps_few_copies_and_different_ones_for_each() -> None:
+    vectors = clustered(400, DIMENSION)
+    vectors[:200] = vectors[0]
+    rows = graph_build._coded(build_flat(vectors, "l2"))
+    near = found(rows, 8, 8)
+    assert ((near.distances == near.distances[:, :1]).sum(axis=1)[:200] == 4).all()
+    first = near.rows[:200, 0]
+    assert (first < 200).all()
+    assert np.unique(first).size == 200
