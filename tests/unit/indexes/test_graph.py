@@ -79,7 +79,7 @@ def test_many_copies_of_one_vector_are_no_trap(metric: str) -> None:
     vectors = clustered(6000, 64, clusters=200, spread=0.7)
     vectors[3000:] = vectors[np.argmin((vectors**2).sum(axis=1))]
     flat = build_flat(vectors, metric)
-    graph = build_graph(flat, degree=16, build_effort=48)
+    graph = build_graph(flat, degree=16, build_effort=100)
     queries = clustered(200, 64, seed=3, clusters=200, spread=0.7)
     for mask in (None, np.arange(6000) % 2 == 0):
         truth = flat.search_batch(queries, 10, mask=mask)[1]

@@ -44,7 +44,7 @@ class IndexParametersBody(RequestModel):
     """What shapes an index: `degree` and `build_effort` a graph, `lists` an ivf. Left out: chosen by Quire."""
 
     degree: Annotated[int, Field(ge=8, le=64, description="Neighbours of each node")] | None = None
-    build_effort: Annotated[int, Field(ge=16, le=512, description="How thoroughly near chunks are looked for")] | None = None
+    build_effort: Annotated[int, Field(ge=16, le=512, description="How thoroughly near rows are sought")] | None = None
     lists: Annotated[int, Field(ge=1, le=65_536, description="About how many lists to a segment")] | None = None
 
 
