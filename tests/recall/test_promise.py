@@ -72,7 +72,7 @@ def slow_scans() -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=KINDS)
 def small(request: pytest.FixtureRequest, slow_scans: None) -> World:
-    return world(request.param, 6_000, 1_000, seed=11)
+    return world(request.param, 6_000, 2_000, seed=11)
 
 
 def recalls(
