@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ def applied(contents: Contents, operations: Iterable[Operation]) -> Contents:
     return after
 
 
-def make_data(path: Path, libraries: dict[str, int]) -> None:
+def make_data(path: Path, libraries: Mapping[str, int]) -> None:
     """A closed data folder; each library has so many chunks, and a segment file that is only bytes."""
     with closing(DataFolder.open(path)) as folder:
         for library_id, count in libraries.items():

@@ -13,9 +13,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
 
 from quiredb.domain.errors import QuireError
 from quiredb.storage.backup_folder import BackupFolder
@@ -35,7 +36,7 @@ _CATCH_WITHIN_SECONDS = 300.0
 
 def try_edits(root: Path, every: int, seed: int, found: Findings) -> None:
     """One bit of every byte of a small backup: marker and manifest all of them, blocks each `every`-th."""
-    backups = _small_backup(root)
+    backups = _small_backup(root, {"one": 5})
     chance = random.Random(seed)
     sizes = backups.backup().manifest.blocks()
     for path in sorted(path for path in backups.path.rglob("*") if path.is_file() and path.name != "quire-backup.lock"):
@@ -151,8 +152,8 @@ def _holds(data: Path, truth: dict[str, Contents]) -> bool:
         return False
 
 
-def _small_backup(root: Path) -> BackupFolder:
-    make_data(root / "data", {"one": 12, "two": 5})
+def _small_backup(root: Path, libraries: Mapping[str, int] = MappingProxyType({"one": 12, "two": 5})) -> BackupFolder:
+    make_data(root / "data", libraries)
     backups = BackupFolder.open_or_make(root / "backups")
     take(root / "data", backups)
     return backups

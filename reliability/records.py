@@ -37,7 +37,7 @@ class Record:
         """Write the record as JSON with the machine, the versions and the commit; returns where."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.rig}.json"
-        path.write_text(json.dumps({**asdict(self), **_circumstances()}, indent=2) + "\n")
+        path.write_text(json.dumps({**asdict(self), "counts": dict(self.counts), **_circumstances()}, indent=2) + "\n")
         return path
 
     @classmethod
