@@ -6,7 +6,6 @@ document describes, and none may be a 5xx. Half of the cases name resources that
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from quiredb.api.application import describe
 from quiredb.domain.keys import KeyDraft
 from quiredb.domain.limits import DIMENSION_MAX
 from quiredb.repositories.keys import create_key
+from reliability.command_line import Rig, run_rig
 from reliability.records import Record
 from reliability.servers import Nursery
 
@@ -54,6 +54,13 @@ CHECKS = [
     response_schema_conformance,
 ]
 SECONDS_A_CASE_MAX = 10
+PLANTED = {
+    "api.undescribed_status": ("create_document", "202"),
+    "api.answers_without_version": ("get_library", "version"),
+    "api.unexpected_error": ("count_chunks", "500"),
+}
+"""Bugs with an operation that shows each, and a sign of it."""
+CASES_TO_SEE = 40
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -174,25 +181,23 @@ def prove(folder: Path, count: int, seed: int, bugs: Sequence[str] = (), only: s
         "operations": len(examiner.operations),
         **dict(sorted(examiner.statuses.items())),
     }
-    command = f"python -m reliability.api --count {count} --seed {seed}"
+    command = "make reliability-api"
     return Record("api", command, seed, time.monotonic() - started, counts, violations)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """The command; 1 when there are violations."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--plant", action="append", default=[], metavar="BUG", help="such as api.unexpected_error")
-    parser.add_argument("--save", action="store_true")
-    options = parser.parse_args(arguments)
+def run(count: int, seed: int) -> Record:
+    """About `count` cases of all operations."""
     with tempfile.TemporaryDirectory() as folder:
-        record = prove(Path(folder), options.count, options.seed, options.plant)
-    print(record)
-    if options.save:
-        record.save()
-    return 0 if record.is_clean else 1
+        return prove(Path(folder), count, seed)
+
+
+def catch(bug: str, seed: int) -> str | None:
+    """What the rig says of a planted bug, or None."""
+    only, sign = PLANTED[bug]
+    with tempfile.TemporaryDirectory() as folder:
+        record = prove(Path(folder), CASES_TO_SEE, seed, [bug], only)
+    return next((violation.partition(";")[0] for violation in record.violations if sign in violation), None)
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run_rig(Rig(run, count=10_000, bugs=list(PLANTED), catch=catch), __doc__))

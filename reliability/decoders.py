@@ -124,7 +124,11 @@ DECODERS: Mapping[str, Decoder] = {
 }
 
 _SAMPLES: Mapping[str, tuple[bytes, ...]] = {
-    "json": (b'{"a": [1, 2.5, -3e2, true, false, null, "\\u00e9\\ud83d\\ude00", {"b": []}]}', b'["\\"", "{", "}:"]'),
+    "json": (
+        b'{"a": [1, 2.5, -3e2, true, false, null, "\\u00e9\\ud83d\\ude00", {"b": []}]}',
+        b'["\\"", "{", "}:"]',
+        b"[true, 1, 1.0]",
+    ),
     "search": (b'{"searches": [{"vector": [0.1, 2, -3e-1], "k": 3, "filter": {"page": {"gte": 1}}, "recall": 0.9}]}',),
     "batch": (
         b'{"operations": [{"put": {"id": "a", "document_id": "d", "text": "t", "embedding": [1, 2]}}]}',

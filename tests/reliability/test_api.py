@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reliability.api import prove
+from reliability.api import PLANTED, catch, prove
 
 SHORT = 320
-PLANTED = [
-    ("api.undescribed_status", "create_document", "202"),
-    ("api.answers_without_version", "get_library", "version"),
-    ("api.unexpected_error", "count_chunks", "500"),
-]
 
 
 def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None:
@@ -22,7 +17,6 @@ def test_every_answer_is_one_that_the_document_describes(tmp_path: Path) -> None
     assert record.counts["2xx"] > record.counts["cases"] // 10
 
 
-@pytest.mark.parametrize(("bug", "only", "sign"), PLANTED)
-def test_a_planted_bug_is_found(bug: str, only: str, sign: str, tmp_path: Path) -> None:
-    record = prove(tmp_path, 40, seed=1, bugs=[bug], only=only)
-    assert any(sign in violation for violation in record.violations), str(record)
+@pytest.mark.parametrize("bug", PLANTED)
+def test_a_planted_bug_is_found(bug: str) -> None:
+    assert catch(bug, seed=1)
