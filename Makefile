@@ -2,7 +2,8 @@
 .POSIX:
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
         reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade \
-        reliability-inputs reliability-kills reliability-rot reliability-histories reliability-model reliability-clients
+        reliability-inputs reliability-kills reliability-rot reliability-histories reliability-model reliability-clients \
+        reliability-power reliability-calls
 
 PYTHON = python3
 BIN = .venv/bin
@@ -33,6 +34,8 @@ help:
 	@echo "make reliability-histories 100 histories of concurrent clients over a kill, judged for linearizability"
 	@echo "make reliability-model     100,000 steps against a dict and brute force, with crashes among them"
 	@echo "make reliability-clients   clients that break off, repeat and crowd; servers ended under load"
+	@echo "make reliability-power    power losses on a simulated disk, at any step, torn and reordered (minutes)"
+	@echo "make reliability-calls    every call to the disk fails once, in every way (an hour)"
 	@echo "make reliability-memory   memory over 100,000 requests, hostile ones, a server under strain (ten minutes)"
 	@echo "make reliability-backups  backups under load, edited, hostile, and killed at each step (minutes)"
 	@echo "make reliability-upgrade  folders of every format, opened and killed at each step (minutes)"
@@ -128,6 +131,12 @@ reliability-model: setup
 reliability-clients: setup
 	@$(BIN)/python -m reliability.clients --count 60 --save $(ARGS)
 	@$(BIN)/python -m reliability.drain --count 50 --save
+
+reliability-power: setup
+	@$(BIN)/python -m reliability.power --save $(ARGS)
+
+reliability-calls: setup
+	@$(BIN)/python -m reliability.calls --save $(ARGS)
 
 reliability-memory: setup
 	@$(BIN)/python -m reliability.memory --count 100000 $(ARGS)

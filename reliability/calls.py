@@ -18,11 +18,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
 from quiredb.domain.errors import QuireError, StorageFull
+from quiredb.repositories import libraries
 from quiredb.storage.files import TEMPORARY_SUFFIX
 from reliability.command_line import Rig, run_rig
 from reliability.journal import TAKES_SPACE, Journal, Way
@@ -126,16 +128,29 @@ class Attempt:
         allowed = [self.truth] if isinstance(self.ghost, Write) else self.allowed()
         try:
             repository = session.repository
+            for name in repository.damaged:
+                repository.get(name)
         except QuireError as error:
             self.violations.append(f"the folder cannot be opened again: {error.detail}")
             return
         self.violations += [f"shown: {line}" for line in judge_open(repository, allowed)]
 
 
+@contextmanager
+def _opened_again_at_once() -> Iterator[None]:
+    """A library that could not be opened is tried again whenever it is asked for, not after a second."""
+    earlier = libraries._OPEN_AGAIN_SECONDS
+    libraries._OPEN_AGAIN_SECONDS = 0.0
+    try:
+        yield
+    finally:
+        libraries._OPEN_AGAIN_SECONDS = earlier
+
+
 def fail_once(root: Path, operations: Sequence[Operation], call: int, way: Way, chance: random.Random) -> list[str]:
     """Let one call fail in one way; everything that is wrong then."""
     root.mkdir()
-    with simulated(root) as journal:
+    with simulated(root) as journal, _opened_again_at_once():
         journal.fail(call, way)
         attempt = Attempt(root, journal)
         attempt.go(operations)
