@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from quiredb.storage import database, files
+from quiredb.storage import connections, database, files
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.health import DatabaseHealth
 from quiredb.storage.segment_file import SegmentFile
@@ -46,7 +46,7 @@ def torn_group() -> None:
 
 
 def _on_each_connection(change: Callable[[apsw.Connection], object]) -> None:
-    configure, open_reader = database._configure, database.open_reader
+    configure, open_reader = database._configure, connections.open_reader
 
     def configured(connection: apsw.Connection) -> None:
         configure(connection)
@@ -57,7 +57,7 @@ def _on_each_connection(change: Callable[[apsw.Connection], object]) -> None:
         change(connection)
         return connection
 
-    database._configure, database.open_reader = configured, opened
+    database._configure, connections.open_reader = configured, opened
 
 
 @contextmanager

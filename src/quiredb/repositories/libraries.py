@@ -10,7 +10,14 @@ from pathlib import Path
 
 from quiredb.domain.admission import MemoryBudget, Places
 from quiredb.domain.commands import ANY_STATE, CreateLibrary, Expectation
-from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound, PreconditionFailed, StorageFailed
+from quiredb.domain.errors import (
+    DataDamaged,
+    FormatUnsupported,
+    NotFound,
+    PreconditionFailed,
+    StorageFailed,
+    WritesStopped,
+)
 from quiredb.domain.measures import Measures
 from quiredb.repositories.auditor import Auditor
 from quiredb.repositories.housekeeping import Housekeeping
@@ -98,9 +105,9 @@ class LibraryRepository:
 
     @property
     def read_only(self) -> dict[str, StorageFailed]:
-        """Why libraries are not written though they are read, by their ids; all when it is the list of them."""
-        everything = self.folder.catalogue.writes_stopped
-        stopped = {name: library.store.writes_stopped or everything for name, library in self._libraries.items()}
+        """Why libraries are not written though they are read, by their ids; `*`: why none is made or deleted."""
+        stopped = {name: library.store.writes_stopped for name, library in self._libraries.items()}
+        stopped["*"] = self.folder.catalogue.writes_stopped
         return {name: error for name, error in stopped.items() if error is not None}
 
     def get(self, library_id: str) -> OpenLibrary:
@@ -170,7 +177,12 @@ class LibraryRepository:
             facts = library.view().library
             if expected.version not in {None, facts.version}:
                 raise PreconditionFailed(f"The library is at version {facts.version}.")
-            self.folder.catalogue.remove(facts.id, facts.position)
+            try:
+                self.folder.catalogue.remove(facts.id, facts.position)
+            except WritesStopped as error:
+                # The next start may find the library or not: until then nothing that is written to it may be answered.
+                library.store.stop_writes(error)
+                raise
             self._libraries = {name: one for name, one in self._libraries.items() if one is not library}
             library.closed.set()
             library.store.close()

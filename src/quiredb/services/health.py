@@ -148,7 +148,7 @@ class HealthService:
         return Check("storage", False, f"{len(damaged)} are damaged and not served: {named}", Severity.DEGRADING)
 
     def _writes(self) -> Check:
-        read_only = sorted(self._repository.read_only)
+        read_only = ["the list of libraries" if name == "*" else name for name in sorted(self._repository.read_only)]
         named = ", ".join(read_only[:_NAMES_SHOWN]) + (", ..." if len(read_only) > _NAMES_SHOWN else "")
         detail = f"{len(read_only)} are read-only until a restart: {named}" if read_only else "accepted"
         return Check("writes", not read_only, detail, Severity.DEGRADING)

@@ -81,6 +81,10 @@ class LibraryStore:
         """Why nothing is written any more, though reads go on."""
         return self._writer.health.writes_stopped
 
+    def stop_writes(self, error: WritesStopped) -> None:
+        """Be read only until opened anew, for a flush failed on which the library depends."""
+        self._writer.health.writes_stopped = error
+
     def library(self) -> Library:
         """The library as of the last commit."""
         return self._state.library

@@ -102,6 +102,23 @@ def test_after_a_failed_flush_a_library_is_read_only_until_a_restart(tmp_path: P
         reopened.close()
 
 
+def test_a_library_whose_deletion_is_in_doubt_takes_no_writes(tmp_path: Path) -> None:
+    """The next start may find that it is deleted, and what was answered meanwhile would be gone with it."""
+    with simulated(tmp_path) as journal:
+        repository = LibraryRepository.open(tmp_path / "data")
+        fill(repository.create(creation("one"))[0], range(30))
+        fail_next(journal, "flush")
+        with pytest.raises(WritesStopped):
+            repository.delete("one")
+        journal.heal()
+
+        with pytest.raises(WritesStopped):
+            repository.get("one").submit(batch(put(30)))
+        assert set(repository.read_only) == {"*", "one"}
+        assert_finds(repository.get("one"), set(range(30)))
+        repository.close()
+
+
 def fail_next(journal: Journal, kind: str, way: Way = Way.ERROR) -> None:
     """Let the next call of a kind fail; earlier ones of other kinds succeed."""
     call = journal.call
