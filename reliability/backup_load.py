@@ -14,11 +14,11 @@ from quiredb.domain.commands import DeleteChunk
 from quiredb.domain.errors import QuireError
 from quiredb.domain.indexing import JobState
 from quiredb.domain.library import IndexKind
-from quiredb.repositories.backup import online_parts
+from quiredb.repositories.backup import Backups
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
-from quiredb.storage.backup_restore import restore_backup
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.restore import restore_backup
 from quiredb.storage.check import Severity, check_folder
 from reliability.backup_samples import Contents, applied, batch, creation, library_contents, put
 from reliability.findings import Findings
@@ -36,7 +36,7 @@ def try_under_load(root: Path, count: int, seed: int, found: Findings) -> None:
         states: dict[int, Contents] = {0: {}}
         with _written(repository, library, states, seed):
             for _ in range(count):
-                parts = online_parts(repository, backups.known_blocks(), "rig")
+                parts = Backups(repository, "rig").parts(backups.known_blocks())
                 backups.take(parts, lambda _: None)
                 found.counts["backups under load"] += 1
         found.counts["commits meanwhile"] += len(states) - 1

@@ -15,8 +15,8 @@ from quiredb.domain.commands import CreateLibrary, DeleteChunk, NewChunk, Operat
 from quiredb.domain.library import IndexKind, IndexSpec
 from quiredb.domain.metadata import ChunkMetadata, LibraryMetadata
 from quiredb.domain.metric import Metric
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
-from quiredb.storage.backup_source import offline_parts
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.source import offline_parts
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.library_store import LibraryStore, SegmentRecord
 from quiredb.storage.segment_file import write_segment

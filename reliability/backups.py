@@ -19,8 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from quiredb.domain.errors import QuireError
-from quiredb.storage.backup_folder import BackupFolder
-from quiredb.storage.backup_restore import restore_backup
+from quiredb.storage.backups.folder import BackupFolder
+from quiredb.storage.backups.restore import restore_backup
 from reliability.backup_load import try_under_load
 from reliability.backup_samples import Contents, contents, make_data, names, take
 from reliability.command_line import Rig, run_rig

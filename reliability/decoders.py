@@ -27,7 +27,7 @@ from quiredb.api.schemas.transfer import import_item
 from quiredb.api.strict_json import decode, decode_object
 from quiredb.domain.errors import QuireError, ValidationFailed
 from quiredb.domain.filter_parsing import parse_filter
-from quiredb.storage.backup_manifest import (
+from quiredb.storage.backups.manifest import (
     Manifest,
     StoredFile,
     StoredLibrary,
@@ -35,8 +35,8 @@ from quiredb.storage.backup_manifest import (
     decode_manifest,
     encode_manifest,
 )
-from quiredb.storage.backup_source import Block
-from quiredb.storage.backup_stream import decode_parts, encode_part
+from quiredb.storage.backups.source import Block
+from quiredb.storage.backups.stream import decode_parts, encode_part
 from quiredb.storage.segment_file import open_segment, write_segment
 
 Decoder = Callable[[bytes], object]

@@ -1,4 +1,4 @@
-"""The table of RELIABILITY.md, from the promises and the saved records: `python -m reliability.report [--check]`."""
+"""The tables of RELIABILITY.md, from the promises and the saved records: `python -m reliability.report [--check]`."""
 
 from __future__ import annotations
 
@@ -10,31 +10,49 @@ from reliability.promises import PROMISES, Promise
 from reliability.records import RESULTS, ROOT, Record
 
 PAGE = ROOT / "RELIABILITY.md"
-BEGIN, END = "<!-- table: python -m reliability.report -->", "<!-- end of table -->"
+PROMISED = ("<!-- promises: python -m reliability.report -->", "<!-- end of promises -->")
+COMMANDS = ("<!-- commands: python -m reliability.report -->", "<!-- end of commands -->")
 
 
 def table(promises: Iterable[Promise]) -> str:
     """A Markdown table with a row for each promise."""
-    lines = ["| Fault | Promise | What was done | Violations | Planted bugs, all caught | Command |"]
-    lines.append("| --- | --- | --- | --- | --- | --- |")
-    lines += [_row(promise, Record.load(RESULTS / f"{promise.rig}.json")) for promise in promises]
+    lines = ["| Fault | Promise | What was done | Violations | Planted bugs, all caught |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    lines += [_row(promise) for promise in promises]
     return "\n".join(lines)
 
 
-def _row(promise: Promise, record: Record) -> str:
-    counted = ", ".join(f"{record.counts[what]:,} {what}" for what in promise.counts)
-    planted = ", ".join(f"`{bug}`" for bug in record.planted)
-    return (
-        f"| {promise.fault} {promise.title} | {promise.promise} | {counted} | {len(record.violations)} | {planted} "
-        f"| `{record.command}` |"
+def commands(promises: Iterable[Promise]) -> str:
+    """A Markdown table with a row for each rig: the command that repeats its figures, and what else it counted."""
+    rigs = dict.fromkeys(evidence.rig for promise in promises for evidence in promise.evidence)
+    lines = ["| Rig | Command | Everything counted | Minutes |", "| --- | --- | --- | --- |"]
+    for record in map(_record, rigs):
+        counted = ", ".join(f"{count:,} {what}" for what, count in record.counts.items())
+        lines.append(f"| {record.rig} | `{record.command}` | {counted} | {record.seconds / 60:.0f} |")
+    return "\n".join(lines)
+
+
+def _row(promise: Promise) -> str:
+    records = {evidence: _record(evidence.rig) for evidence in promise.evidence}
+    counted = "; ".join(
+        ", ".join(f"{record.counts[what]:,} {what}" for what in evidence.counts) for evidence, record in records.items()
     )
+    planted = ", ".join(f"`{bug}`" for record in records.values() for bug in record.planted)
+    violations = sum(len(record.violations) for record in records.values())
+    return f"| {promise.fault} {promise.title} | {promise.promise} | {counted} | {violations} | {planted} |"
 
 
-def page_with_table(page: str) -> str:
-    """The page with its table made anew."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(PROMISES)}\n{END}{after}"
+def _record(rig: str) -> Record:
+    return Record.load(RESULTS / f"{rig}.json")
+
+
+def page_with_tables(page: str) -> str:
+    """The page with its tables made anew."""
+    for (begin, end), made in ((PROMISED, table(PROMISES)), (COMMANDS, commands(PROMISES))):
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}\n{made}\n{end}{after}"
+    return page
 
 
 def run() -> int:
@@ -43,7 +61,7 @@ def run() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when the page is out of date")
     check: bool = parser.parse_args().check
     page = PAGE.read_text()
-    made = page_with_table(page)
+    made = page_with_tables(page)
     if check:
         return int(made != page)
     PAGE.write_text(made)

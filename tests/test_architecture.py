@@ -31,6 +31,8 @@ PLANTED = [
     ("layers", "quiredb.indexes.planted", "quiredb.domain.planted"),
     ("layers", "quiredb.domain.planted", "quiredb.indexes.planted"),
     ("services", "quiredb.services.planted", "quiredb.services.another"),
+    ("repositories", "quiredb.services.planted", "quiredb.storage.planted"),
+    ("repositories", "quiredb.api.planted", "quiredb.storage.planted"),
     ("web", "quiredb.services.planted", "fastapi"),
     ("web", "quiredb.domain.planted", "pydantic"),
     ("web", "quiredb.cli.planted", "starlette"),

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from quiredb.repositories import backup
-from quiredb.storage import backup_manifest, backup_pin, backup_restore, backup_source
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
-from quiredb.storage.backup_manifest import StoredLibrary, decode_manifest
+from quiredb.storage.backups import manifest, pin, restore, source
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.manifest import StoredLibrary, decode_manifest
 from quiredb.storage.connections import ReadConnections
+from quiredb.storage.health import DatabaseHealth
 
 
 def ignore_seal() -> None:
@@ -41,7 +42,7 @@ def trust_names() -> None:
         def fullmatch(text: str) -> bool:
             return True
 
-    backup_manifest._KEY = backup_manifest._SEGMENT = Anything  # type: ignore[assignment]
+    manifest._KEY = manifest._SEGMENT = Anything  # type: ignore[assignment]
 
 
 def skip_proof() -> None:
@@ -50,7 +51,7 @@ def skip_proof() -> None:
     def prove(building: Path, library: StoredLibrary) -> None:
         return None
 
-    backup_restore._prove = prove  # type: ignore[assignment]
+    restore._prove = prove  # type: ignore[assignment]
 
 
 def read_moving_files() -> None:
@@ -58,13 +59,13 @@ def read_moving_files() -> None:
 
     @contextmanager
     def moving(path: Path) -> Iterator[ReadConnections]:
-        readers = ReadConnections(path)
+        readers = ReadConnections(DatabaseHealth(path))
         try:
             yield readers
         finally:
             readers.close()
 
-    for module in (backup_pin, backup_source, backup):
+    for module in (pin, source, backup):
         module.held_still = moving  # type: ignore[attr-defined]
 
 
@@ -74,6 +75,6 @@ def build_in_place() -> None:
     def nothing(*_: object) -> None:
         return None
 
-    backup_restore._beside = lambda target: target
-    backup_restore._check_target = nothing
-    backup_restore.rename_file = nothing
+    restore._beside = lambda target: target
+    restore._check_target = nothing
+    restore.rename_file = nothing

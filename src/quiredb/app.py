@@ -26,6 +26,7 @@ from quiredb.indexes.contract import KernelSelfTestError
 from quiredb.indexes.kernels.level import LEVEL
 from quiredb.indexes.warmup import warm_up
 from quiredb.local import ApplicationTransport
+from quiredb.repositories.backup import Backups
 from quiredb.repositories.keys import KeyRing
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.services.backup import BackupService
@@ -161,7 +162,7 @@ def _services(repository: LibraryRepository, embedders: EmbedderRegistry) -> Ser
         search=SearchService(repository, completion),
         indexing=IndexingService(repository),
         transfer=TransferService(repository, completion),
-        backup=BackupService(repository, versions["version"]),
+        backup=BackupService(Backups(repository, versions["version"])),
         health=HealthService(repository, versions),
         keys=KeyService(repository.folder.path),
     )

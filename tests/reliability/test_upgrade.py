@@ -9,10 +9,10 @@ from quiredb_client import Client
 
 import quiredb
 from quiredb.domain.errors import FormatUnsupported, QuireError
-from quiredb.repositories.backup import online_parts
+from quiredb.repositories.backup import Backups
 from quiredb.repositories.libraries import LibraryRepository
-from quiredb.storage.backup_folder import BackupFolder
-from quiredb.storage.backup_restore import restore_backup
+from quiredb.storage.backups.folder import BackupFolder
+from quiredb.storage.backups.restore import restore_backup
 from quiredb.storage.check import Severity, check_folder
 from quiredb.storage.folder import FORMAT_VERSION
 from reliability import upgrade
@@ -53,7 +53,7 @@ def test_a_backup_of_an_old_folder_restores(fixture: Fixture, tmp_path: Path) ->
     repository = LibraryRepository.open(fixture.unpack(tmp_path / "data"))
     backups = BackupFolder.open_or_make(tmp_path / "backups")
     try:
-        taken = backups.take(online_parts(repository, frozenset(), "test"), lambda _: None)
+        taken = backups.take(Backups(repository, "test").parts(frozenset()), lambda _: None)
     finally:
         repository.close()
     restore_backup(backups, taken.backup, tmp_path / "again", lambda _: None)

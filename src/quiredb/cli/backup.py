@@ -16,11 +16,11 @@ from quiredb.cli.output import bytes_in_words, console, json_option, new_table, 
 from quiredb.cli.progress import progress_bar
 from quiredb.domain.limits import BACKUP_BLOCKS_MAX
 from quiredb.domain.times import now
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup, Taken
-from quiredb.storage.backup_manifest import Manifest
-from quiredb.storage.backup_note import note_backup
-from quiredb.storage.backup_source import Part, offline_parts
-from quiredb.storage.backup_stream import decode_parts
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup, Taken
+from quiredb.storage.backups.manifest import Manifest
+from quiredb.storage.backups.note import note_backup
+from quiredb.storage.backups.source import Part, offline_parts
+from quiredb.storage.backups.stream import decode_parts
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.keys import has_catalogue
 

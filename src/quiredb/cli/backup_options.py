@@ -10,7 +10,7 @@ import click
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.domain.errors import DataDamaged
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _SECRET_BYTES_MIN = 16

@@ -20,8 +20,8 @@ from quiredb.cli.output import bytes_in_words, console, json_option, new_table, 
 from quiredb.cli.progress import current_step
 from quiredb.cli.restore import restored
 from quiredb.domain.times import now
-from quiredb.storage.backup_folder import StoredBackup
-from quiredb.storage.backup_manifest import StoredLibrary
+from quiredb.storage.backups.folder import StoredBackup
+from quiredb.storage.backups.manifest import StoredLibrary
 
 _SEARCHES = 10
 _TOLERANCE = 1e-4

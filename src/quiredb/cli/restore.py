@@ -8,9 +8,9 @@ import click
 from quiredb.cli.backup_options import backup_arguments, backup_failures, chosen, key_file_option
 from quiredb.cli.output import json_option, print_json, wants_json
 from quiredb.cli.progress import progress_bar
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
-from quiredb.storage.backup_manifest import StoredLibrary
-from quiredb.storage.backup_restore import restore_backup
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.manifest import StoredLibrary
+from quiredb.storage.backups.restore import restore_backup
 
 
 @click.command()

@@ -19,7 +19,6 @@ from quiredb.domain.operating import (
 )
 from quiredb.repositories.index_state import stored_bytes
 from quiredb.repositories.libraries import LibraryRepository
-from quiredb.storage.machine import disk_space
 
 _MEBIBYTE = 1024 * 1024
 _FREE_BYTES_MIN = 256 * _MEBIBYTE
@@ -114,7 +113,7 @@ class HealthService:
             ready=self.condition().is_ready,
             libraries_unavailable=len(self._repository.damaged),
             writes=self._repository.writes.taken,
-            disk_free=disk_space(self._repository.folder.path).free,
+            disk_free=self._repository.folder.free_bytes(),
             memory_used=self.memory.used(),
             memory_reserved=self.memory.reserved,
             memory_limit=self.memory.limit,
@@ -158,7 +157,7 @@ class HealthService:
         return Check("background", not complaints, "; ".join(complaints) or "running")
 
     def _disk(self) -> Check:
-        free = disk_space(self._repository.folder.path).free
+        free = self._repository.folder.free_bytes()
         detail = f"{free // _MEBIBYTE:,} MiB free"
         return Check("disk", free >= _FREE_BYTES_MIN, detail, Severity.DEGRADING)
 

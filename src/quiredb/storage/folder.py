@@ -19,6 +19,7 @@ from quiredb.storage.files import (
     write_file,
 )
 from quiredb.storage.lock import FolderLock
+from quiredb.storage.machine import disk_space
 from quiredb.storage.orphans import is_remnant
 
 FORMAT_VERSION = 2
@@ -86,6 +87,10 @@ class DataFolder:
         folder = self.library_folder(key)
         if is_folder(folder):
             remove_folder(folder)
+
+    def free_bytes(self) -> int:
+        """Bytes that are left on the disk that holds the folder."""
+        return disk_space(self.path).free
 
     def close(self) -> None:
         """Close the catalogue and give the folder free."""

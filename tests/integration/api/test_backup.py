@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from quiredb.storage.backup_folder import BackupFolder
-from quiredb.storage.backup_restore import restore_backup
-from quiredb.storage.backup_stream import decode_parts
+from quiredb.storage.backups.folder import BackupFolder
+from quiredb.storage.backups.restore import restore_backup
+from quiredb.storage.backups.stream import decode_parts
 from tests.integration.api.conftest import problem_of
 
 Make = Callable[..., str]

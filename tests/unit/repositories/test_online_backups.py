@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from quiredb.domain.errors import Conflict
-from quiredb.repositories.backup import online_parts
+from quiredb.repositories.backup import Backups
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.services.backup import BackupService
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
-from quiredb.storage.backup_restore import restore_backup
-from quiredb.storage.backup_source import Part
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.restore import restore_backup
+from quiredb.storage.backups.source import Part
 from quiredb.storage.check import check_folder
 from quiredb.storage.library_store import LibraryStore
 from tests.unit.repositories.libraries import assert_finds, batch, creation, delete, fill, opened, put, rebuild, settle
@@ -47,7 +47,7 @@ def under_load(library: OpenLibrary, states: dict[int, str]) -> Iterator[None]:
 
 
 def take(repository: LibraryRepository, backups: BackupFolder) -> StoredBackup:
-    return backups.take(online_parts(repository, backups.known_blocks(), "test"), lambda _: None).backup
+    return backups.take(Backups(repository, "test").parts(backups.known_blocks()), lambda _: None).backup
 
 
 def test_a_backup_under_load_restores_to_the_digest_of_its_position(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_commits_go_on_while_a_library_is_read(tmp_path: Path) -> None:
                 library.store.checkpoint()
                 yield part
 
-        backups.take(writing(online_parts(repository, frozenset(), "test")), lambda _: None)
+        backups.take(writing(Backups(repository, "test").parts(frozenset())), lambda _: None)
         (stated,) = backups.backup().manifest.libraries
         assert library.view().position > stated.position >= before
 
@@ -115,7 +115,7 @@ def test_libraries_that_come_and_go_meanwhile(tmp_path: Path) -> None:
     with opened(tmp_path / "data") as repository:
         for name in ("a", "b", "c", "d"):
             fill(repository.create(creation(name))[0], range(10))
-        parts = online_parts(repository, frozenset(), "test")
+        parts = Backups(repository, "test").parts(frozenset())
         first = next(parts)
         repository.delete("b")
         repository.delete("c")
@@ -139,7 +139,7 @@ def test_libraries_that_come_and_go_meanwhile(tmp_path: Path) -> None:
 def test_one_backup_at_a_time(tmp_path: Path) -> None:
     with opened(tmp_path / "data") as repository:
         fill(repository.create(creation())[0], range(10))
-        service = BackupService(repository, "test")
+        service = BackupService(Backups(repository, "test"))
         first = service.stream(frozenset())
         next(first)
         with pytest.raises(Conflict):
@@ -155,7 +155,7 @@ def test_a_backup_that_is_given_up_lets_the_log_be_merged(tmp_path: Path) -> Non
         library, _ = repository.create(creation())
         fill(library, range(2_000))
         log = next((tmp_path / "data").rglob("library.sqlite")).with_name("library.sqlite-wal")
-        parts = online_parts(repository, frozenset(), "test")
+        parts = Backups(repository, "test").parts(frozenset())
         next(parts)
         next(parts)
         library.submit(batch(put(5_000)))

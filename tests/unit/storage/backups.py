@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from quiredb.domain.commands import DeleteChunk
-from quiredb.storage.backup_folder import BackupFolder, Taken
-from quiredb.storage.backup_source import offline_parts
+from quiredb.storage.backups.folder import BackupFolder, Taken
+from quiredb.storage.backups.source import offline_parts
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.library_store import LibraryStore, SegmentRecord
 from quiredb.storage.segment_file import write_segment

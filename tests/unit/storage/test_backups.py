@@ -12,13 +12,13 @@ import pytest
 from quiredb.domain.errors import DataDamaged, FolderInUse, FormatUnsupported, NotFound, StorageFull
 from quiredb.domain.keys import ApiKey
 from quiredb.domain.rights import Role
-from quiredb.storage import backup_restore
-from quiredb.storage.backup_folder import BLOCKS_NAME, BackupFolder
-from quiredb.storage.backup_manifest import BLOCK_BYTES
-from quiredb.storage.backup_note import last_backup, note_backup
-from quiredb.storage.backup_restore import restore_backup
-from quiredb.storage.backup_source import Block, offline_parts
-from quiredb.storage.backup_stream import decode_parts, encode_part
+from quiredb.storage.backups import restore as restoring
+from quiredb.storage.backups.folder import BLOCKS_NAME, BackupFolder
+from quiredb.storage.backups.manifest import BLOCK_BYTES
+from quiredb.storage.backups.note import last_backup, note_backup
+from quiredb.storage.backups.restore import restore_backup
+from quiredb.storage.backups.source import Block, offline_parts
+from quiredb.storage.backups.stream import decode_parts, encode_part
 from quiredb.storage.check import check_folder
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.keys import KeyTable
@@ -213,7 +213,7 @@ def test_a_failed_restore_leaves_nothing(root: Path, backups: BackupFolder) -> N
 def test_another_state_than_the_manifest_names_is_refused(
     root: Path, backups: BackupFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup_restore.LibraryStore, "digest", lambda *_: "0" * 64)
+    monkeypatch.setattr(restoring.LibraryStore, "digest", lambda *_: "0" * 64)
 
     with pytest.raises(DataDamaged, match="not in the state"):
         restore(backups, root / "again")

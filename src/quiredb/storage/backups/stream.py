@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from quiredb.domain.errors import DataDamaged
-from quiredb.storage.backup_manifest import (
+from quiredb.storage.backups.manifest import (
     BLOCK_BYTES,
     MANIFEST_BYTES_MAX,
     Manifest,
     decode_manifest,
     encode_manifest,
 )
-from quiredb.storage.backup_source import Block, KnownBlock, Part
+from quiredb.storage.backups.source import Block, KnownBlock, Part
 
 _HEAD = struct.Struct("<cI")
 _LONGEST = {b"B": BLOCK_BYTES, b"K": 32, b"M": MANIFEST_BYTES_MAX}

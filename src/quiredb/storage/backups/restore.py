@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound, StorageFull
-from quiredb.storage.backup_folder import BackupFolder, StoredBackup
-from quiredb.storage.backup_manifest import Manifest, StoredFile, StoredLibrary
+from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.manifest import Manifest, StoredFile, StoredLibrary
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import fetch, open_database
 from quiredb.storage.files import file_errors, make_folder, remove_folder, rename_file, write_file

@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, NotFound
-from quiredb.storage.backup_manifest import (
+from quiredb.storage.backups.manifest import (
     BLOCK_BYTES,
     MANIFEST_BYTES_MAX,
     Manifest,
@@ -28,7 +28,7 @@ from quiredb.storage.backup_manifest import (
     encode_manifest,
     is_digest,
 )
-from quiredb.storage.backup_source import Block, KnownBlock, Part
+from quiredb.storage.backups.source import Block, KnownBlock, Part
 from quiredb.storage.files import TEMPORARY_SUFFIX, file_errors, make_folder, remove_file, write_file
 from quiredb.storage.lock import FolderLock
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from quiredb.domain.errors import NotFound, StorageFailed
 from quiredb.domain.times import format_instant, now
-from quiredb.storage.backup_manifest import (
+from quiredb.storage.backups.manifest import (
     BLOCK_BYTES,
     Manifest,
     Omitted,
@@ -18,7 +18,7 @@ from quiredb.storage.backup_manifest import (
     StoredLibrary,
     StoredSegment,
 )
-from quiredb.storage.backup_pin import file_blocks, held_still
+from quiredb.storage.backups.pin import file_blocks, held_still
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.database import database_errors, fetch
 from quiredb.storage.folder import CATALOGUE_NAME, FORMAT_VERSION, DataFolder

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from quiredb.domain.errors import DataDamaged, Unavailable
-from quiredb.storage.backup_manifest import BLOCK_BYTES
+from quiredb.storage.backups.manifest import BLOCK_BYTES
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.database import PAGE_BYTES
 from quiredb.storage.health import DatabaseHealth
