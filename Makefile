@@ -3,7 +3,7 @@
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
         reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade \
         reliability-inputs reliability-kills reliability-rot reliability-histories reliability-model reliability-clients \
-        reliability-power reliability-calls
+        reliability-power reliability-calls reliability-clocks
 
 PYTHON = python3
 BIN = .venv/bin
@@ -37,6 +37,7 @@ help:
 	@echo "make reliability-power    power losses on a simulated disk, at any step, torn and reordered (minutes)"
 	@echo "make reliability-calls    every call to the disk fails once, in every way (an hour)"
 	@echo "make reliability-memory   memory over 100,000 requests, hostile ones, a server under strain (ten minutes)"
+	@echo "make reliability-clocks   the wall clock jumps by a day and by twenty years while a server works (minutes)"
 	@echo "make reliability-backups  backups under load, edited, hostile, and killed at each step (minutes)"
 	@echo "make reliability-upgrade  folders of every format, opened and killed at each step (minutes)"
 	@echo "make container         build the image, run it locked down, probe it"
@@ -141,6 +142,9 @@ reliability-calls: setup
 reliability-memory: setup
 	@$(BIN)/python -m reliability.memory --count 100000 $(ARGS)
 	@$(BIN)/python -m reliability.strain $(ARGS)
+
+reliability-clocks: setup
+	@$(BIN)/python -m reliability.clocks --count 280 --save $(ARGS)
 
 reliability-backups: setup
 	@$(BIN)/python -m reliability.backups $(ARGS)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -93,8 +93,10 @@ class Server:
 class Nursery:
     """The parent of servers. Close it, or use it in a `with` statement: its servers end with it."""
 
-    def __init__(self, bugs: Sequence[str] = ()) -> None:
+    def __init__(self, bugs: Sequence[str] = (), told: Mapping[str, str] | None = None) -> None:
+        """`told`: variables of its environment, for the bugs."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIRE_")}
+        environment |= told or {}
         # A forked child must not inherit a pool of threads that exists in its parent only.
         environment["OPENBLAS_NUM_THREADS"] = "1"
         with ExitStack() as stack:

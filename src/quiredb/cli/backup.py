@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 
 import click
 from quiredb_client import Client
@@ -15,7 +16,6 @@ from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.output import bytes_in_words, console, json_option, new_table, print_json, wants_json
 from quiredb.cli.progress import progress_bar
 from quiredb.domain.limits import BACKUP_BLOCKS_MAX
-from quiredb.domain.times import now
 from quiredb.storage.backups.folder import BackupFolder, StoredBackup, Taken
 from quiredb.storage.backups.manifest import Manifest
 from quiredb.storage.backups.note import note_backup
@@ -41,12 +41,12 @@ def backup(context: click.Context, folder: Path | None, key_file: Path | None) -
         return ExitCode.OK
     if folder is None:
         raise click.UsageError("Say where the backup goes with --to DIR.")
-    started = now()
+    started = monotonic()
     with backup_failures():
         target = BackupFolder.open_or_make(folder, secret_of(key_file))
         data = data_option_value()
         taken = _from_server(target) if data is None else _from_folder(target, data)
-    seconds = (now() - started).total_seconds()
+    seconds = monotonic() - started
     if wants_json():
         print_json({**described(taken.backup), "new_bytes": taken.new_bytes, "seconds": round(seconds, 3)})
     else:

@@ -2,8 +2,8 @@
 
 import dataclasses
 import threading
+import time
 from collections import OrderedDict
-from datetime import datetime
 
 from quiredb.domain.errors import Conflict, NotFound
 from quiredb.domain.identifiers import new_identifier
@@ -20,7 +20,7 @@ class JobRegistry:
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._started: dict[str, datetime] = {}
+        self._started: dict[str, float] = {}
         self._cancelled: set[str] = set()
         self._lock = threading.Lock()
 
@@ -71,16 +71,15 @@ class JobRegistry:
 
     def progress(self, job_id: str, share: float) -> None:
         """The job runs and did `share` (0..1) of its work; the time left is estimated from the time so far."""
-        at = now()
+        at = time.monotonic()
         with self._lock:
             job = self._jobs.get(job_id)
             if job is None or job.state in _ENDED:
                 return
-            started = self._started.setdefault(job_id, at)
-            spent = (at - started).total_seconds()
+            spent = at - self._started.setdefault(job_id, at)
             left = spent * (1 - share) / share if share > 0.01 else None
             self._jobs[job_id] = dataclasses.replace(
-                job, state=JobState.RUNNING, done=int(share * _UNITS), eta_seconds=left, updated_at=at
+                job, state=JobState.RUNNING, done=int(share * _UNITS), eta_seconds=left, updated_at=now()
             )
 
     def end(self, job_id: str, state: JobState, error: str | None = None) -> None:

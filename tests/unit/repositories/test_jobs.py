@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from quiredb.domain.errors import Conflict, NotFound
@@ -21,6 +23,17 @@ def test_the_life_of_a_job() -> None:
     ended = registry.get(job.id)
     assert (ended.state, ended.done, ended.eta_seconds) == (JobState.SUCCEEDED, ended.total, None)
     assert job.state is JobState.QUEUED
+
+
+def test_the_time_left_does_not_follow_a_clock_that_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    instants = iter(datetime(2026, 1, day, tzinfo=UTC) for day in range(9, 0, -1))
+    monkeypatch.setattr(jobs, "now", lambda: next(instants))
+    registry = JobRegistry()
+    job = registry.add("index", "library")
+    for share in (0.25, 0.5, 0.75):
+        registry.progress(job.id, share)
+        left = registry.get(job.id).eta_seconds
+        assert left is not None and 0 <= left < 3600
 
 
 def test_an_ended_job_stays_as_it_ended() -> None:
