@@ -61,7 +61,7 @@ demo: setup
 
 test: setup
 	@$(BIN)/quire warmup
-	@$(BIN)/python -m pytest -q -n 2 --session-timeout=2400
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --session-timeout=2400
 
 test-deep: setup
 	@$(BIN)/quire warmup
