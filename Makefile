@@ -142,6 +142,7 @@ reliability-calls: setup
 reliability-memory: setup
 	@$(BIN)/python -m reliability.memory --count 100000 $(ARGS)
 	@$(BIN)/python -m reliability.strain $(ARGS)
+	@$(BIN)/python -m reliability.allocations --save
 
 reliability-clocks: setup
 	@$(BIN)/python -m reliability.clocks --count 280 --save $(ARGS)

@@ -2,7 +2,7 @@
 
 A disk that is slow to flush must not slow reads down, and writes beyond a bound are refused; background work that
 always fails must show in readiness and metrics; without file descriptors answers must be clean, and good again once
-there are some.
+there are some. What the disk and the system do besides is in `strained_disks.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 from reliability.command_line import Rig, run_rig
 from reliability.records import Record
 from reliability.servers import Nursery, Server
+from reliability.strained_disks import read_only_disk, reads_beside_slow_writes, signal_storm
 from reliability.wire import Cut, Wire
 
-BUGS = ("operations.report_dead_workers_up",)
 WRITERS = 160
 READ_SECONDS_MAX = 0.4
 """A read while all writers wait for a disk that takes half a second to flush; 160 clients are on the same cores."""
@@ -150,7 +150,17 @@ STRAINS: dict[str, Callable[[Path, Sequence[str]], list[str]]] = {
     "slow disks": slow_disk,
     "failing workers": failing_work,
     "times without descriptors": no_descriptors,
+    "quick and slow disks compared": reads_beside_slow_writes,
+    "read-only disks": read_only_disk,
+    "storms of signals": signal_storm,
 }
+_SEEN_BY: dict[str, Callable[[Path, Sequence[str]], list[str]]] = {
+    "operations.report_dead_workers_up": failing_work,
+    "troubles.read_behind_writes": reads_beside_slow_writes,
+    "troubles.stop_writes_for_ever": read_only_disk,
+    "troubles.give_up_when_interrupted": signal_storm,
+}
+BUGS = tuple(_SEEN_BY)
 
 
 def run(count: int, seed: int) -> Record:
@@ -168,7 +178,7 @@ def run(count: int, seed: int) -> Record:
 def catch(bug: str, _seed: int) -> str | None:
     """What the rig says of a planted bug, or None."""
     with tempfile.TemporaryDirectory(prefix="quire-strain-") as folder:
-        wrong = failing_work(Path(folder), [bug])
+        wrong = _SEEN_BY[bug](Path(folder), [bug])
     return wrong[0] if wrong else None
 
 

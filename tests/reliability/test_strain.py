@@ -1,4 +1,4 @@
-"""A slow disk, failing work, no descriptors: what is promised holds, and a worker that lies is seen."""
+"""Slow and read-only disks, failing work, no descriptors, signals: what is promised holds, and what breaks it is seen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ import pytest
 from reliability import strain
 
 
-@pytest.mark.parametrize("name", strain.STRAINS)
+_LONG = ("quick and slow disks compared",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.deep if name in _LONG else ()) for name in strain.STRAINS]
+)
 def test_the_server_bears_it(tmp_path: Path, name: str) -> None:
     assert strain.STRAINS[name](tmp_path, ()) == []
 
 
-def test_a_planted_bug_is_seen() -> None:
-    assert strain.catch(strain.BUGS[0], 1) is not None
+@pytest.mark.parametrize(
+    "bug", [*strain.BUGS[:1], *(pytest.param(bug, marks=pytest.mark.deep) for bug in strain.BUGS[1:])]
+)
+def test_a_planted_bug_is_seen(bug: str) -> None:
+    assert strain.catch(bug, 1) is not None
