@@ -1,4 +1,4 @@
-"""Slow and read-only disks, failing work, no descriptors, signals: what is promised holds, and what breaks it is seen."""
+"""Slow and read-only disks, failing work, no descriptors, signals: promises hold, and bugs are seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from reliability import strain
-
 
 _LONG = ("quick and slow disks compared",)
 
