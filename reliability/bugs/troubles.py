@@ -1,4 +1,4 @@
-"""What a machine does to a server (a disk that becomes read-only, signals, no memory), and bugs that only that shows."""
+"""What a machine does to a server (a read-only disk, signals, no memory), and bugs that only that shows."""
 
 from __future__ import annotations
 
