@@ -117,7 +117,7 @@ class Partings:
             if sizes.max() > STUCK * group.shape[0]:
                 leaves.extend(group[start : start + leaf] for start in range(0, group.shape[0], leaf))
                 continue
-            ordered = group[np.argsort(nearest, kind="stable")]
+            ordered = group[np.argsort(nearest.astype(np.uint8), kind="stable")]
             waiting.extend(part for part in np.split(ordered, np.cumsum(sizes)[:-1]) if part.size)
         bounds = np.cumsum([0, *(part.shape[0] for part in leaves)]).astype(np.int32)
         return np.concatenate(leaves) if leaves else np.empty(0, np.int32), bounds

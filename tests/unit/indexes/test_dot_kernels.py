@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiredb.indexes.kernels import simd
+from quiredb.indexes.kernels import row_dots, simd
 from quiredb.indexes.kernels.level import LEVELS, available_levels
 
 Dot = Callable[[int, int, int], int]
@@ -33,6 +33,37 @@ def _portable(codes, query, blocks):
 
 
 KERNELS: dict[str, Dot] = {"avx512-vnni": _avx512_vnni, "avx2": _avx2, "portable": _portable}
+
+
+@numba.njit
+def _many_avx512_vnni(codes, rows, query, out):
+    row_dots.dots_avx512_vnni(
+        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
+        query.shape[0] // 64, out.ctypes.data,
+    )  # fmt: skip
+
+
+@numba.njit
+def _many_avx2(codes, rows, query, out):
+    row_dots.dots_avx2(
+        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
+        query.shape[0] // 64, out.ctypes.data,
+    )  # fmt: skip
+
+
+@numba.njit
+def _many_portable(codes, rows, query, out):
+    row_dots.dots_portable(
+        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
+        query.shape[0] // 64, out.ctypes.data,
+    )  # fmt: skip
+
+
+MANY: dict[str, Callable[..., None]] = {
+    "avx512-vnni": _many_avx512_vnni,
+    "avx2": _many_avx2,
+    "portable": _many_portable,
+}
 AVAILABLE = available_levels(dict(llvm.get_host_cpu_features()))
 
 
@@ -58,6 +89,20 @@ def test_agrees_with_int64_on_any_codes_at_any_alignment(level: str, data: st.Da
 def test_the_largest_dimension_at_the_extremes_does_not_saturate(level: str, query_value: int) -> None:
     codes, query = np.full(4096, 255, np.uint8), np.full(4096, query_value, np.int8)
     assert KERNELS[level](codes.ctypes.data, query.ctypes.data, 64) == 4096 * 255 * query_value
+
+
+@pytest.mark.parametrize("level", AVAILABLE)
+@settings(max_examples=40)
+@given(blocks=st.integers(0, 20), rounds=st.integers(0, 5), spare=st.integers(0, 2), seed=st.integers(0, 2**32 - 1))
+def test_products_with_many_rows_agree_with_int64(level: str, blocks: int, rounds: int, spare: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    codes = random.choice(np.array([0, 1, 127, 128, 254, 255], np.uint8), (7, 64 * (blocks + spare)))
+    query = random.choice(np.array([-128, -127, -1, 0, 1, 127], np.int8), 64 * blocks)
+    rows = random.integers(0, 7, 4 * rounds).astype(np.int32)
+    out = np.full(4 * rounds + 1, 77, np.int32)
+    MANY[level](codes, rows, query, out)
+    expected = codes[rows, : 64 * blocks].astype(np.int64) @ query.astype(np.int64)
+    assert out.tolist() == [*expected.tolist(), 77]
 
 
 def test_levels_follow_the_features_and_the_cap() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.prune import as_signed, coded_distance, fetch_codes, prune
+from quiredb.indexes.kernels.prune import Table, as_signed, fetch_codes, make_room, measure_rows, prune
 from quiredb.indexes.kernels.registry import filled, float32, given, helper, int32, int64, kernel, uint8, void
 
 CROWD = 128
@@ -27,21 +27,13 @@ def choose_neighbours(
 ) -> None:  # fmt: skip
     """chosen[node] = the neighbours of each of `nodes` among its near rows, padded -1."""
     limit, capacity = chosen.shape[1], near.shape[1]
-    candidates, compared = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    kept_codes = np.empty((limit, codes.shape[1]), np.int8)
-    scales, squares = factors[:, 1], factors[:, 0]
+    table, room = Table(codes, factors, sums, asides, dimension), make_room(capacity, codes.shape[1])
     for position in range(nodes.shape[0]):
         node, size = nodes[position], 0
-        for row in near[node]:
-            if row < 0:
-                break
-            fetch_codes(codes, row)
-            candidates[size] = row
+        while size < capacity and near[node, size] >= 0:
+            fetch_codes(codes, near[node, size])
             size += 1
-        kept = prune(
-            candidates, near_distances[node], size, limit, alpha, codes, scales, sums, squares, asides, dimension,
-            kept_codes, compared, chosen[node],
-        )  # fmt: skip
+        kept = prune(table, room, near[node], near_distances[node], size, limit, alpha, chosen[node])
         chosen[node, kept:] = -1
 
 
@@ -93,10 +85,8 @@ def link_back(
 ) -> None:  # fmt: skip
     """neighbours[node] = what each of `nodes` chose and what chose it, pruned if there is no room for all."""
     degree, limit = neighbours.shape[1], chosen.shape[1]
-    signed = np.empty(codes.shape[1], np.int8)
+    table, room = Table(codes, factors, sums, asides, dimension), make_room(CROWD, codes.shape[1])
     candidates, distances = np.empty(CROWD, np.int32), np.empty(CROWD, np.float32)
-    compared, kept_codes = np.empty(CROWD, np.int32), np.empty((degree, codes.shape[1]), np.int8)
-    scales, squares = factors[:, 1], factors[:, 0]
     for position in range(nodes.shape[0]):
         node: Any = np.int64(nodes[position])
         incoming = sources[ends[node - 1] : ends[node]]
@@ -119,15 +109,15 @@ def link_back(
             continue
         for i in range(total):
             fetch_codes(codes, linked[i])
-        as_signed(codes, node, signed)
+        as_signed(codes, node, room.signed)
         size = 0
-        for i in range(total):
-            distance = coded_distance(signed, node, linked[i], codes, scales, sums, squares, asides, dimension)
-            size = _sort_in(distances, candidates, size, distance, linked[i])
-        degrees[node] = prune(
-            candidates, distances, size, degree, alpha, codes, scales, sums, squares, asides, dimension, kept_codes,
-            compared, neighbours[node],
-        )  # fmt: skip
+        for first in range(0, total, CROWD):
+            some = min(CROWD, total - first)
+            room.rows[:some] = linked[first : first + some]
+            measure_rows(table, room, node, some)
+            for i in range(some):
+                size = _sort_in(distances, candidates, size, room.between[i], room.rows[i])
+        degrees[node] = prune(table, room, candidates, distances, size, degree, alpha, neighbours[node])
         neighbours[node, degrees[node] :] = -1
 
 

@@ -182,9 +182,8 @@ def lanes_within(typing_context: Any, address: Any, limit: Any) -> Any:
     return types.uint32(types.uintp, types.float32), generate
 
 
-@intrinsic
-def reach_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
-    """A float that at least 16 of the 16 `blocks` floats do not exceed: the largest of the lanes' least."""
+def _least(choice: str) -> Any:
+    """The code generator of the lanes' least over `blocks` vectors, of which `choice` (< or >) picks one."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, blocks = arguments
@@ -194,12 +193,24 @@ def reach_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
             so_far = builder.load(least)
             builder.store(builder.select(builder.fcmp_ordered("<", values, so_far), values, so_far), least)
 
-        def larger(low: Any, high: Any) -> Any:
-            return builder.select(builder.fcmp_ordered(">", low, high), low, high)
+        def pick(low: Any, high: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(choice, low, high), low, high)
 
-        return sum_lanes(builder, builder.load(least), LANES, larger)
+        return sum_lanes(builder, builder.load(least), LANES, pick)
 
-    return types.float32(types.uintp, types.intp), generate
+    return generate
+
+
+@intrinsic
+def reach_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
+    """A float that at least 16 of the 16 `blocks` floats do not exceed: the largest of the lanes' least."""
+    return types.float32(types.uintp, types.intp), _least(">")
+
+
+@intrinsic
+def least_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
+    """The least of the 16 `blocks` floats, inf at most."""
+    return types.float32(types.uintp, types.intp), _least("<")
 
 
 @intrinsic

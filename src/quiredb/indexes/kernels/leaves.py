@@ -1,6 +1,6 @@
 """Near neighbours by comparing all rows of a leaf with each other, and the leader each row is nearest to.
 
-Distances are those of the coded rows, made from exact integer dot products (`prune.coded_distance` gives the same
+Distances are those of the coded rows, made from exact integer dot products (`prune.measure_rows` gives the same
 bits), so every CPU finds the same rows.
 """
 
@@ -11,8 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quiredb.indexes.kernels.frontier import as_key, row_of, score_of
-from quiredb.indexes.kernels.leaf_dots import GROUPS, LANES, ROWS, lanes_within, lowest_bit, reach_of_lanes
+from quiredb.indexes.kernels.leaf_dots import (
+    GROUPS,
+    LANES,
+    ROWS,
+    lanes_within,
+    least_of_lanes,
+    lowest_bit,
+    reach_of_lanes,
+)
 from quiredb.indexes.kernels.level import compare_leaf
+from quiredb.indexes.kernels.prune import Table, as_signed, fetch_codes, make_room, measure_rows
 from quiredb.indexes.kernels.registry import (
     filled,
     float32,
@@ -25,11 +34,16 @@ from quiredb.indexes.kernels.registry import (
     uint32,
     void,
 )
+from quiredb.indexes.kernels.simd import prefetch
 
 COPIES = 4
 """Rows of one distance among a row's near ones; more copies of one vector would crowd out the different ones."""
 LARGEST = np.float32(3e38)
 """No row is nearer than that to a row whose numbers do not fit float32."""
+FEW = 20
+"""So few leaders are compared with one row after the other; a block would be mostly empty."""
+AHEAD = 8
+"""Rows that codes are fetched ahead."""
 BLOCK_ROWS = GROUPS * LANES
 
 
@@ -63,6 +77,8 @@ def pack(leaf: Any, rows: Any, words: Any, factors: Any, sums: Any, asides: Any)
     size = rows.shape[0]
     padded = (size + BLOCK_ROWS - 1) // BLOCK_ROWS * BLOCK_ROWS
     for i in range(size):
+        if i + AHEAD < size:
+            prefetch(words.ctypes.data + np.int64(rows[i + AHEAD]) * words.shape[1] * 4, words.shape[1] // LANES)
         row: Any = np.int64(rows[i])
         group, lane = i // LANES, i % LANES
         for k in range(words.shape[1]):
@@ -219,6 +235,36 @@ def meet_in_leaves(
                 merge_near(keys, size, members, own, padded, near[row], distances[row], rest, rest_distances)
 
 
+@helper
+def _first_of_least(distances: Any, padded: int) -> int:
+    """The place of the least of the first `padded` distances, the first of equals."""
+    start = distances.ctypes.data
+    least = least_of_lanes(start, padded // LANES)
+    for base in range(0, padded, LANES):
+        within = lanes_within(start + 4 * base, least)
+        if within != 0:
+            return base + lowest_bit(within)
+    return np.int64(0)
+
+
+@helper
+def _nearest_of_few(rows: Any, leaders: Any, table: Any, out: Any) -> None:
+    """What `nearest_leaders` does, without packing the leaders."""
+    room = make_room(leaders.shape[0], table.codes.shape[1])
+    room.rows[: leaders.shape[0]] = leaders
+    for i in range(rows.shape[0]):
+        if i + AHEAD < rows.shape[0]:
+            fetch_codes(table.codes, rows[i + AHEAD])
+        row: Any = np.int64(rows[i])
+        as_signed(table.codes, row, room.signed)
+        measure_rows(table, room, row, leaders.shape[0])
+        best, least = 0, np.float32(np.inf)
+        for j in range(leaders.shape[0]):
+            if room.between[j] < least:
+                best, least = j, room.between[j]
+        out[i] = best
+
+
 @kernel(
     void, given(int32), given(int32), given(uint8, 2), given(uint32, 2), given(float32, 2), given(int32),
     given(float32), int64, filled(int32),
@@ -227,16 +273,17 @@ def nearest_leaders(
     rows: Any, leaders: Any, codes: Any, words: Any, factors: Any, sums: Any, asides: Any, dimension: int, out: Any
 ) -> None:
     """out[i] = which of the rows `leaders` is nearest to rows[i]; the first of equals."""
+    if leaders.shape[0] <= FEW:
+        _nearest_of_few(rows, leaders, Table(codes, factors, sums, asides, dimension), out)
+        return
     leaf = make_leaf(leaders.shape[0], codes.shape[1])
     padded = pack(leaf, leaders, words, factors, sums, asides)
     for first in range(0, rows.shape[0], ROWS):
         together = min(ROWS, rows.shape[0] - first)
+        for ahead in range(first + AHEAD, min(first + AHEAD + ROWS, rows.shape[0])):
+            fetch_codes(codes, rows[ahead])
         compare(leaf, rows[first:], together, padded, codes)
         for line in range(together):
             row: Any = np.int64(rows[first + line])
             measure(leaf, line, row, padded, factors, sums, asides, dimension)
-            best, least = 0, np.float32(np.inf)
-            for j in range(leaders.shape[0]):
-                if leaf.distances[j] < least:
-                    best, least = j, leaf.distances[j]
-            out[first + line] = best
+            out[first + line] = _first_of_least(leaf.distances, padded)

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from quiredb.indexes.contract import KernelSelfTestError
-from quiredb.indexes.kernels import fast_scan, leaf_dots, simd
+from quiredb.indexes.kernels import fast_scan, leaf_dots, row_dots, simd
 from quiredb.indexes.kernels import sign_dots as signs
 from quiredb.indexes.kernels.registry import (
     KERNELS,
@@ -111,6 +111,30 @@ def probe_leaf_portable(signed: Any, packed: Any, out: Any) -> None:
     )
 
 
+def probe_dots_avx512_vnni(codes: Any, rows: Any, query: Any, out: Any) -> None:
+    """`row_dots.dots_avx512_vnni` by itself."""
+    row_dots.dots_avx512_vnni(
+        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // row_dots.TOGETHER, query.ctypes.data,
+        query.shape[0] // simd.BLOCK, out.ctypes.data,
+    )  # fmt: skip
+
+
+def probe_dots_avx2(codes: Any, rows: Any, query: Any, out: Any) -> None:
+    """`row_dots.dots_avx2` by itself."""
+    row_dots.dots_avx2(
+        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // row_dots.TOGETHER, query.ctypes.data,
+        query.shape[0] // simd.BLOCK, out.ctypes.data,
+    )  # fmt: skip
+
+
+def probe_dots_portable(codes: Any, rows: Any, query: Any, out: Any) -> None:
+    """`row_dots.dots_portable` by itself."""
+    row_dots.dots_portable(
+        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // row_dots.TOGETHER, query.ctypes.data,
+        query.shape[0] // simd.BLOCK, out.ctypes.data,
+    )  # fmt: skip
+
+
 _PROBES: dict[str, Callable[..., Any]] = {
     "avx512-vnni": probe_avx512_vnni,
     "avx2": probe_avx2,
@@ -141,6 +165,12 @@ _LEAF_PROBES: dict[str, Callable[..., Any]] = {
     "avx2": probe_leaf_avx2,
     "portable": probe_leaf_portable,
 }
+_MANY_PROBES: dict[str, Callable[..., Any]] = {
+    "avx512-vnni": probe_dots_avx512_vnni,
+    "avx2": probe_dots_avx2,
+    "portable": probe_dots_portable,
+}
+_MANY_DOTS = {"avx512-vnni": row_dots.dots_avx512_vnni, "avx2": row_dots.dots_avx2, "portable": row_dots.dots_portable}
 _DOTS = {"avx512-vnni": simd.dot_avx512_vnni, "avx2": simd.dot_avx2, "portable": simd.dot_portable}
 _SCANS = {
     "avx512-vnni": fast_scan.scan_avx512,
@@ -220,9 +250,11 @@ def _probes_work(level: str) -> bool:
     scan_probe = _declared(scan, uint32, given(uint8), given(uint8), given(float32), float32, filled(float32))
     sign_probe = _declared(_SIGN_PROBES[level], void, given(uint8, 2), given(int32), given(int8), filled(int32))
     leaf_probe = _declared(_LEAF_PROBES[level], void, given(int8, 2), given(uint8, 4), filled(int32, 2))
+    many_probe = _declared(_MANY_PROBES[level], void, given(uint8, 2), given(int32), given(int8), filled(int32))
     works = (
-        bool(dot_probe and scan_probe and sign_probe and leaf_probe)
+        bool(dot_probe and scan_probe and sign_probe and leaf_probe and many_probe)
         and agrees_with_numpy(dot_probe)
+        and row_dots.row_dots_agree_with_numpy(many_probe)
         and scan_agrees_with_numpy(scan_probe)
         and signs_agree_with_numpy(sign_probe)
         and leaf_dots.leaf_dots_agree_with_numpy(leaf_probe)
@@ -244,6 +276,8 @@ def choose_level() -> str:
 LEVEL = choose_level()
 dot_codes = _DOTS[LEVEL]
 """`dot_codes(codes_address, query_address, blocks) -> int32`, the intrinsic every kernel is built from."""
+dot_rows = _MANY_DOTS[LEVEL]
+"""`dot_rows(codes, stride, rows, rounds, query, blocks, out)`: see `row_dots.dots_avx512_vnni`."""
 scan_block = _SCANS[LEVEL]
 """`scan_block(codes, table, steps, factors, scale, shift, threshold, out) -> uint32`: see `fast_scan.scan_avx512`."""
 sign_dots = _SIGN_DOTS[LEVEL]

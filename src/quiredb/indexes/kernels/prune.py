@@ -8,13 +8,48 @@ to it by the factor alpha than the node itself.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from quiredb.indexes.kernels.level import dot_codes
+from quiredb.indexes.kernels.level import dot_rows
 from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.row_dots import TOGETHER
 from quiredb.indexes.kernels.simd import BLOCK, prefetch
+
+DONE = -1
+"""Compared with all it needs: a candidate that is kept or covered for good."""
+
+
+class Table(NamedTuple):
+    """Coded rows and what their squared distances need."""
+
+    codes: Any
+    factors: Any
+    sums: Any
+    asides: Any
+    dimension: Any
+
+
+class Room(NamedTuple):
+    """Memory for comparing one row with many."""
+
+    signed: Any
+    rows: Any
+    dots: Any
+    between: Any
+    places: Any
+    compared: Any
+
+
+@helper
+def make_room(capacity: int, stride: int) -> Any:
+    """Memory for comparing with up to `capacity` rows."""
+    whole = (capacity + TOGETHER - 1) // TOGETHER * TOGETHER
+    return Room(
+        np.empty(stride, np.int8), np.zeros(whole, np.int32), np.empty(whole, np.int32), np.empty(whole, np.float32),
+        np.empty(whole, np.int32), np.empty(whole, np.int32),
+    )  # fmt: skip
 
 
 @helper
@@ -31,58 +66,93 @@ def fetch_codes(codes: Any, row: int) -> None:
 
 
 @helper
-def coded_distance(
-    signed: Any, other: int, row: int, codes: Any, scales: Any, sums: Any, squares: Any, asides: Any, dimension: int
-) -> Any:
-    """Squared distance of the coded rows `other` (whose signed codes are at hand) and `row`."""
+def measure_rows(table: Any, room: Any, other: int, size: int) -> None:
+    """room.between[i] = the squared distance of the row `other`, whose signed codes are in the room, and room.rows[i].
+
+    What stands behind the first `size` of room.rows, up to a whole round, must be rows too.
+    """
+    codes, sums, factors, asides = table.codes, table.sums, table.factors, table.asides
     stride = codes.shape[1]
-    dot = np.int64(dot_codes(codes.ctypes.data + np.int64(row) * stride, signed.ctypes.data, stride // BLOCK))
-    product = 4 * dot + 2 * np.int64(sums[row]) - 510 * (np.int64(sums[other]) - 128 * dimension) - 255 * dimension
-    distance = squares[row] + squares[other] - np.float32(0.5) * scales[row] * scales[other] * np.float32(product)
-    if asides.shape[0] > 0:
-        gap = asides[row] - asides[other]
-        distance += gap * gap
-    return distance
+    dot_rows(
+        codes.ctypes.data, stride, room.rows.ctypes.data, (size + TOGETHER - 1) // TOGETHER, room.signed.ctypes.data,
+        stride // BLOCK, room.dots.ctypes.data,
+    )  # fmt: skip
+    shift = -510 * (np.int64(sums[other]) - 128 * table.dimension) - 255 * table.dimension
+    half, square = np.float32(0.5) * factors[other, 1], factors[other, 0]
+    for i in range(size):
+        row: Any = np.int64(room.rows[i])
+        product = np.float32(4 * np.int64(room.dots[i]) + 2 * np.int64(sums[row]) + shift)
+        distance = factors[row, 0] + square - half * factors[row, 1] * product
+        if asides.shape[0] > 0:
+            gap = asides[row] - asides[other]
+            distance += gap * gap
+        room.between[i] = distance
 
 
 @helper
-def prune(
-    candidates: Any, distances: Any, size: int, limit: int, alpha: Any, codes: Any, scales: Any, sums: Any,
-    squares: Any, asides: Any, dimension: int, kept_codes: Any, compared: Any, out: Any,
-) -> int:  # fmt: skip
+def _spread_out(
+    table: Any, room: Any, candidates: Any, distances: Any, size: int, limit: int, alpha: Any, out: Any
+) -> int:
+    """The first round of `prune`: the nearest candidate left is kept and covers what it can.
+
+    room.compared becomes how many of the kept a candidate has been compared with when one covered it.
+    """
+    rows, places, compared = room.rows, room.places, room.compared
+    for i in range(size):
+        rows[i], places[i] = candidates[i], i
+    left: Any = size
+    kept = 0
+    while left > 0:
+        row: Any = np.int64(rows[0])
+        compared[places[0]] = DONE
+        out[kept] = row
+        kept += 1
+        if kept == limit:
+            return kept
+        as_signed(table.codes, row, room.signed)
+        measure_rows(table, room, row, left)
+        open_: Any = 0
+        for i in range(1, left):
+            place, between = places[i], room.between[i]
+            distance = distances[place]
+            compared[place] = DONE if alpha * between <= distance else kept
+            rows[open_], places[open_] = rows[i], place
+            open_ += np.int64(not between <= distance)
+        left = open_
+    return kept
+
+
+@helper
+def prune(table: Any, room: Any, candidates: Any, distances: Any, size: int, limit: int, alpha: Any, out: Any) -> int:
     """Choose at most `limit` of the candidates into out; returns how many.
 
     They come in ascending order of their distance to the node, which is not among them.
     A first round covers by plain comparison, which spreads the edges widest; a second one fills the slots left over
     by the factor `alpha` (of squared distances). It goes on where the first one stopped comparing a candidate: what did
-    not cover it then does not cover it now. kept_codes[limit, stride] and compared[size] are scratch; candidates are
-    used up.
+    not cover it then does not cover it now. The room must hold `size` rows.
     """
-    kept = 0
-    for i in range(size):
-        compared[i] = 0
-    for stretch in (np.float32(1.0), alpha):
-        for position in range(size):
-            row = candidates[position]
-            if row < 0:
-                continue
-            covered, distance = False, distances[position]
-            for other in range(compared[position], kept):
-                between = coded_distance(
-                    kept_codes[other], out[other], row, codes, scales, sums, squares, asides, dimension
-                )
-                if stretch * between <= distance:
-                    covered = True
-                    compared[position] = other + 1
-                    if alpha * between <= distance:
-                        candidates[position] = ~row
-                    break
-            if covered:
-                continue
-            as_signed(codes, row, kept_codes[kept])
-            out[kept] = row
-            candidates[position] = ~row
-            kept += 1
-            if kept == limit:
-                return kept
+    kept = _spread_out(table, room, candidates, distances, size, limit, alpha, out)
+    if kept == limit:
+        return kept
+    for position in range(size):
+        first: Any = np.int64(room.compared[position])
+        if first == DONE:
+            continue
+        row: Any = np.int64(candidates[position])
+        as_signed(table.codes, row, room.signed)
+        covered = False
+        while first < kept and not covered:
+            few = min(TOGETHER, kept - first)
+            for i in range(few):
+                room.rows[i] = out[first + i]
+            measure_rows(table, room, row, few)
+            for i in range(few):
+                covered |= alpha * room.between[i] <= distances[position]
+            first += few
+        if covered:
+            continue
+        out[kept] = row
+        kept += 1
+        if kept == limit:
+            return kept
     return kept

@@ -66,7 +66,8 @@ def _integer_dot(step: Any, accumulator_lanes: int) -> Any:
     return generate
 
 
-def _vnni_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+def vnni_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+    """`total` (16 lanes of 32 bits) with the products of 64 bytes of u8 codes and s8 query, by `vpdpbusd`."""
     sums = ir.VectorType(_i32, 16)
     # LLVM 22 types the operands as bytes; before it they were 32-bit lanes.
     operand = ir.VectorType(_i8, 64) if llvm.llvm_version_info[0] >= 22 else sums
@@ -78,7 +79,8 @@ def _vnni_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) ->
     return builder.call(function, [total, left, right])
 
 
-def _avx2_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+def avx2_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+    """The same with a total of 8 lanes, by `vpmaddwd`."""
     # Widened to 16 bits first: vpmaddubsw would saturate with 8-bit codes.
     words, sums = ir.VectorType(_i16, 16), ir.VectorType(_i32, 8)
     function = cgutils.get_or_insert_function(
@@ -92,7 +94,8 @@ def _avx2_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) ->
     return total
 
 
-def _portable_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+def portable_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+    """The same with a total of 8 lanes, in generic vectors."""
     wide = ir.VectorType(_i32, 8)
     for eighth in range(8):
         at = builder.add(offset, ir.Constant(_i64, 8 * eighth))
@@ -105,19 +108,19 @@ def _portable_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any
 @intrinsic
 def dot_avx512_vnni(typing_context: Any, codes: Any, query: Any, blocks: Any) -> Any:
     """Sum of u8 codes times s8 query over whole blocks, as int32 (`vpdpbusd`, 64 products an instruction)."""
-    return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(_vnni_step, 16)
+    return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(vnni_step, 16)
 
 
 @intrinsic
 def dot_avx2(typing_context: Any, codes: Any, query: Any, blocks: Any) -> Any:
     """The same by `vpmaddwd` on AVX2."""
-    return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(_avx2_step, 8)
+    return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(avx2_step, 8)
 
 
 @intrinsic
 def dot_portable(typing_context: Any, codes: Any, query: Any, blocks: Any) -> Any:
     """The same in generic vectors, for whatever CPU LLVM knows."""
-    return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(_portable_step, 8)
+    return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(portable_step, 8)
 
 
 @intrinsic
