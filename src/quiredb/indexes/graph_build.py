@@ -39,7 +39,7 @@ CHOSEN = 6 / 7
 """Share of the degree that a row chooses, so that most rows have room for who chose them."""
 NEAR = 64 / 28
 """Near rows to choose from, for each neighbour."""
-EFFORT_A_PARTING = 32
+EFFORT_A_PARTING = 28
 """The build effort is this for each parting."""
 FAR_PARTINGS = 1
 """Partings of the far rows, for each of all."""
@@ -82,7 +82,7 @@ def build_graph(
 ) -> GraphIndex:
     """A graph over the rows of `flat`: same seed, same graph, whatever `threads` is.
 
-    `build_effort` is how thoroughly near rows are looked for: one parting of all rows for each 32.
+    `build_effort` is how thoroughly near rows are looked for: one parting of all rows for each 28.
     `progress` hears a share from 0 to 1; `cancelled` is asked every few milliseconds and a true answer raises
     BuildCancelled. Both are called from the calling thread. Other threads run on: the kernels hold no GIL.
     """

@@ -236,7 +236,7 @@ def meet_in_leaves(
 
 
 @helper
-def _first_of_least(distances: Any, padded: int) -> int:
+def _first_of_least(distances: Any, padded: int) -> Any:
     """The place of the least of the first `padded` distances, the first of equals."""
     start = distances.ctypes.data
     least = least_of_lanes(start, padded // LANES)
