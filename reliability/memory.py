@@ -2,13 +2,15 @@
 
 `count` mixed requests must not make it grow (less than 1 MiB for 100,000, after a tenth of them to warm up), libraries
 that are made and deleted must leave nothing behind, and requests made to take as much memory as they can must be
-refused before the process holds more than its limit.
+refused before the process holds more than its limit, or the system refuses it more.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
+import resource
 import sys
 import tempfile
 import threading
@@ -34,6 +36,8 @@ NOISE_BYTES = 4 * MEBIBYTE
 CYCLES_MAX = 50
 ROOM_BYTES = 160 * MEBIBYTE
 EXCESS = 1.1
+_DATA_BYTES_SPARE = 400 * MEBIBYTE
+"""Stacks of threads count too, though hardly any of them is used."""
 HOSTILE_AT_ONCE = 8
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _DIMENSION = 16
@@ -198,8 +202,20 @@ def refusals(sent: int, bugs: Sequence[str] = ()) -> list[str]:
         server.wait_until_ready()
         with server.wire() as wire:
             Mixture(0).prepare(wire)
-        wrong = hostile(server, sent, limit)
+        _limit_data(server)
+        try:
+            wrong = hostile(server, sent, limit)
+        except Cut as error:
+            wrong = [f"under a limit of the system the server is gone: {error}"]
         return wrong + _ended(server)
+
+
+def _limit_data(server: Server) -> None:
+    """Have the system refuse memory to a server that takes much more than its own limit allows."""
+    held = re.search(r"^VmData:\s+(\d+) kB$", Path(f"/proc/{server.process_id}/status").read_text(), re.MULTILINE)
+    assert held is not None
+    size = int(held[1]) * 1024 + _DATA_BYTES_SPARE
+    resource.prlimit(server.process_id, resource.RLIMIT_DATA, (size, size))
 
 
 def libraries_for(count: int) -> int:
