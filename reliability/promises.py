@@ -71,19 +71,22 @@ PROMISES: tuple[Promise, ...] = (
         "F8",
         "clock jumps",
         "Order comes from positions, deadlines from the monotonic clock; ids stay unique.",
-        (Evidence("clocks", ()),),
+        (Evidence("clocks", ("jumps", "operations", "identifiers", "repeats")),),
     ),
     Promise(
         "F9",
         "slow disk",
         "Reads are not held up; writes wait in a bounded queue, then 503 `overloaded`.",
-        (Evidence("strain", ("slow disks",)),),
+        (Evidence("strain", ("slow disks", "quick and slow disks compared")),),
     ),
     Promise(
         "F10",
         "memory runs out",
         "Work is refused with 503 `overloaded` before the kernel ends the process.",
-        (Evidence("memory", ("hostile requests", "mixed requests")),),
+        (
+            Evidence("memory", ("hostile requests", "mixed requests")),
+            Evidence("allocations", ("failed allocations",)),
+        ),
     ),
     Promise(
         "F11",
@@ -140,7 +143,7 @@ PROMISES: tuple[Promise, ...] = (
         "F25",
         "no descriptors, signals, read-only disk",
         "A clean error, and recovery without a restart.",
-        (Evidence("strain", ("times without descriptors",)),),
+        (Evidence("strain", ("times without descriptors", "read-only disks", "storms of signals")),),
     ),
     Promise(
         "Backups",
