@@ -143,7 +143,19 @@ def test_a_wrong_scan_gives_way_too(monkeypatch: pytest.MonkeyPatch, registry: A
         "probe_scan_portable",
         "probe_signs_portable",
         "probe_leaf_portable",
+        "probe_dots_portable",
     ]
+
+
+def wrong_dots(codes: Any, rows: Any, query: Any, out: Any) -> None:
+    out[:] = codes.shape[0]
+
+
+def test_wrong_products_of_rows_give_way_too(monkeypatch: pytest.MonkeyPatch, registry: Any) -> None:
+    monkeypatch.setattr(level, "available_levels", lambda features, cap: ["avx2", "portable"])
+    monkeypatch.setitem(level._MANY_PROBES, "avx2", wrong_dots)
+    assert level.choose_level() == "portable"
+    assert "wrong_dots" not in [kernel.name for kernel in registry]
 
 
 def test_no_right_kernel_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch, registry: Any) -> None:
