@@ -12,6 +12,7 @@ import orjson
 from quiredb.domain.search import FoundChunk, Include
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.found import FoundChunks
+from quiredb.storage.health import DatabaseHealth
 from quiredb.storage.library_store import DATABASE_NAME, LibraryStore
 from tests.unit.storage.building import embedding, put, write
 
@@ -53,7 +54,8 @@ def _shown(expected: dict[str, Any], include: frozenset[Include]) -> dict[str, A
 
 
 def _reader(store: LibraryStore, bytes_max: int) -> FoundChunks:
-    return FoundChunks(ReadConnections(store.segment_path("x").parent.parent / DATABASE_NAME), bytes_max)
+    health = DatabaseHealth(store.segment_path("x").parent.parent / DATABASE_NAME)
+    return FoundChunks(ReadConnections(health), bytes_max)
 
 
 def test_whatever_is_kept_the_same_is_shown(store: LibraryStore) -> None:

@@ -30,9 +30,11 @@ def located_error(suffix: str, code: str, detail: str) -> PydanticCustomError:
     return PydanticCustomError(code, "{detail}", {"detail": detail, "suffix": suffix})
 
 
-def one_of(*members: str) -> dict[str, Any]:
-    """What a JSON schema says of an object that has exactly one of these members; null is as good as absent."""
-    return {"oneOf": [{"required": [member], "properties": {member: {"not": {"type": "null"}}}} for member in members]}
+def one_of(**members: list[str]) -> dict[str, Any]:
+    """What a JSON schema says of an object that has exactly one of these members, of these types; null is absent."""
+    return {
+        "oneOf": [{"required": [member], "properties": {member: {"type": types}}} for member, types in members.items()]
+    }
 
 
 def patch_schema(example: dict[str, Any], **members: dict[str, Any]) -> dict[str, Any]:

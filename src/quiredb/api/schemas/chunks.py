@@ -92,7 +92,7 @@ class DeleteOperation(RequestModel):
 class BatchOperation(RequestModel):
     """Exactly one of `put` and `delete`."""
 
-    model_config = ConfigDict(json_schema_extra=one_of("put", "delete"))
+    model_config = ConfigDict(json_schema_extra=one_of(put=["object"], delete=["object"]))
 
     put: PutOperation | None = None
     delete: DeleteOperation | None = None

@@ -70,7 +70,7 @@ Neighbours: TypeAlias = Annotated[int, Field(ge=1, le=SEARCH_K_MAX)]
 class SearchBody(RequestModel):
     """The k chunks nearest to a vector or text among those that match the filter."""
 
-    model_config = ConfigDict(json_schema_extra=one_of("vector", "text"))
+    model_config = ConfigDict(json_schema_extra=one_of(vector=["array", "object"], text=["string"]))
 
     vector: Vector | None = None
     text: ChunkText | None = None
