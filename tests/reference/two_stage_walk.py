@@ -21,8 +21,8 @@ class Scores:
     lowest: np.float32
 
 
-def to_bytes(x: NDArray[np.float32]) -> tuple[NDArray[np.int64], np.float32]:
-    step = np.abs(x).max() / np.float32(127)
+def to_levels(x: NDArray[np.float32], levels: int) -> tuple[NDArray[np.int64], np.float32]:
+    step = np.abs(x).max() / np.float32(levels)
     inverse = np.float32(1) / step if step > 1e-30 else np.float32(0)
     return np.rint(x * inverse).astype(np.int64), step
 
@@ -36,10 +36,10 @@ def score_all(
     bits = np.unpackbits(records[:, : size // 8], axis=1, bitorder="little").astype(np.int64)
     factors = np.ascontiguousarray(records[:, size // 8 : size // 8 + 16]).view(np.float32)
     length = np.sqrt((z.astype(np.float64) ** 2).sum())
-    p, step = to_bytes(turned)
+    p, step = to_levels(turned, 7)
     shift = np.float32(OPTIMISM * length) - step * np.float32(p.sum())
     estimates = factors[:, 0] + factors[:, 1] * (np.float32(2) * step * (bits @ p).astype(np.float32) + shift)
-    p, step = to_bytes(z)
+    p, step = to_levels(z, 127)
     doubled = 2 * (codes.astype(np.int64) @ p) - 255 * p.sum()
     scores = factors[:, 0] + factors[:, 2] * step * doubled.astype(np.float32)
     return Scores(estimates, scores, np.float32(-length * length if radius is None else -length * radius))

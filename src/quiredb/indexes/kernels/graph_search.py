@@ -14,7 +14,7 @@ from quiredb.indexes.kernels.float_sums import squared_norm
 from quiredb.indexes.kernels.frontier import row_of, score_of
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, uint64
 from quiredb.indexes.kernels.rotation import ROUNDS, rotate
-from quiredb.indexes.kernels.sign_codes import OPTIMISM, to_bytes
+from quiredb.indexes.kernels.sign_codes import OPTIMISM, clear_bytes, to_bytes, to_planes
 from quiredb.indexes.kernels.sign_dots import TOGETHER
 from quiredb.indexes.kernels.walk import EXPANDED_AT_ONCE, CodedQuery, Gates, Table, walk
 from quiredb.indexes.kernels.workspace import make_scratch, make_workspace, scratch_length
@@ -79,9 +79,9 @@ def make_table(records: Any, codes: Any, neighbours: Any) -> Any:
 
 @helper
 def code_query(
-    query: Any, centre: Any, metric: int, rotation: Any, radius: float, aside: Any, z: Any, signed: Any, code: Any
+    query: Any, centre: Any, metric: int, rotation: Any, radius: float, aside: Any, z: Any, planes: Any, code: Any
 ) -> Any:
-    """The coded query and |z|^2; z (float32[D]), signed and code (int8[D]) are filled.
+    """The coded query and |z|^2; z (float32[D]), planes (uint8[planes_length(D)]) and code (int8[D]) are filled.
 
     `radius` is no smaller than any |y|: it bounds the scores from below.
     """
@@ -101,10 +101,13 @@ def code_query(
     length = np.sqrt(squared)
     step, total = to_bytes(z.ctypes.data, code.ctypes.data, size)
     rotate(z.ctypes.data, rotation)
-    sign_step, sign_total = to_bytes(z.ctypes.data, signed.ctypes.data, size)
+    clear_bytes(planes.ctypes.data, planes.shape[0])
+    sign_step, sign_total = to_planes(z.ctypes.data, planes.ctypes.data, size)
     shift = np.float32(OPTIMISM * length) - sign_step * np.float32(sign_total)
     lowest = -squared if metric == L2 else -length * radius
-    coded = CodedQuery(signed, np.float32(2.0) * sign_step, shift, code, step, 255 * total, aside, np.float32(lowest))
+    coded = CodedQuery(
+        planes, size, np.float32(2.0) * sign_step, shift, code, step, 255 * total, aside, np.float32(lowest)
+    )
     return coded, squared
 
 
@@ -211,7 +214,7 @@ def graph_search(
         kept: Any = 0
         if norm < np.inf:
             coded, squared = code_query(
-                query, centre, metric, rotation, lengths[0], np.float32(0.0), space.z, space.signed, space.code
+                query, centre, metric, rotation, lengths[0], np.float32(0.0), space.z, space.planes, space.code
             )
             kept = walk(table, gates, coded, mask, width, least, ties, budget, probed, rare, scratch, space.best)
             doubt = score_doubt(squared, coded.code_step, lengths[1], lengths[2], dimension, metric)

@@ -16,7 +16,6 @@ from numba.core.errors import NumbaError
 
 from quiredb.indexes.contract import KernelSelfTestError
 from quiredb.indexes.kernels import fast_scan, leaf_dots, row_dots, simd
-from quiredb.indexes.kernels import sign_dots as signs
 from quiredb.indexes.kernels.registry import (
     KERNELS,
     filled,
@@ -74,22 +73,6 @@ def probe_scan_portable(codes: Any, table: Any, factors: Any, threshold: float, 
     )  # fmt: skip
 
 
-def probe_signs_avx512_vnni(records: Any, rows: Any, query: Any, out: Any) -> None:
-    """`sign_dots.sign_dots_avx512_vnni` by itself."""
-    signs.sign_dots_avx512_vnni(
-        records.ctypes.data, records.shape[1], rows.ctypes.data, rows.shape[0] // signs.TOGETHER, query.ctypes.data,
-        query.shape[0] // simd.BLOCK, out.ctypes.data,
-    )  # fmt: skip
-
-
-def probe_signs_portable(records: Any, rows: Any, query: Any, out: Any) -> None:
-    """`sign_dots.sign_dots_portable` by itself."""
-    signs.sign_dots_portable(
-        records.ctypes.data, records.shape[1], rows.ctypes.data, rows.shape[0] // signs.TOGETHER, query.ctypes.data,
-        query.shape[0] // simd.BLOCK, out.ctypes.data,
-    )  # fmt: skip
-
-
 def probe_leaf_avx512_vnni(signed: Any, packed: Any, out: Any) -> None:
     """`leaf_dots.leaf_dots_avx512_vnni` by itself."""
     leaf_dots.leaf_dots_avx512_vnni(
@@ -144,16 +127,6 @@ _SCAN_PROBES: dict[str, Callable[..., Any]] = {
     "avx512-vnni": probe_scan_avx512,
     "avx2": probe_scan_avx2,
     "portable": probe_scan_portable,
-}
-_SIGN_DOTS = {
-    "avx512-vnni": signs.sign_dots_avx512_vnni,
-    "avx2": signs.sign_dots_portable,
-    "portable": signs.sign_dots_portable,
-}
-_SIGN_PROBES: dict[str, Callable[..., Any]] = {
-    "avx512-vnni": probe_signs_avx512_vnni,
-    "avx2": probe_signs_portable,
-    "portable": probe_signs_portable,
 }
 _LEAF_DOTS = {
     "avx512-vnni": leaf_dots.leaf_dots_avx512_vnni,
@@ -215,23 +188,6 @@ def scan_agrees_with_numpy(scan: Callable[[Any, Any, Any, Any, Any], int]) -> bo
     return True
 
 
-def signs_agree_with_numpy(dots: Callable[[Any, Any, Any, Any], None]) -> bool:
-    """Compare `dots(records, rows, query, out)` with NumPy on random and extreme queries of several lengths."""
-    random = np.random.default_rng(0)
-    for blocks in (1, 2, 6, 13):
-        records = random.integers(0, 256, (9, 8 * blocks + 16)).astype(np.uint8)
-        records[0] = 255
-        rows = random.integers(0, 9, 8).astype(np.int32)
-        rows[0] = 0
-        extremes = np.full(blocks * simd.BLOCK, -127, np.int8)
-        for query in (extremes, random.integers(-127, 128, blocks * simd.BLOCK).astype(np.int8)):
-            out = np.empty(rows.shape[0], np.int32)
-            dots(records, rows, query, out)
-            if not np.array_equal(out, signs.plain_sign_dots(records, rows, query)):
-                return False
-    return True
-
-
 def _declared(probe: Callable[..., Any], result: Any, *arguments: Any) -> Any:
     """The compiled probe, or None when it cannot be compiled."""
     compiled = kernel(result, *arguments)(probe)
@@ -248,15 +204,13 @@ def _probes_work(level: str) -> bool:
     dot_probe = _declared(_PROBES[level], int32, given(uint8), given(int8), int64)
     scan = _SCAN_PROBES[level]
     scan_probe = _declared(scan, uint32, given(uint8), given(uint8), given(float32), float32, filled(float32))
-    sign_probe = _declared(_SIGN_PROBES[level], void, given(uint8, 2), given(int32), given(int8), filled(int32))
     leaf_probe = _declared(_LEAF_PROBES[level], void, given(int8, 2), given(uint8, 4), filled(int32, 2))
     many_probe = _declared(_MANY_PROBES[level], void, given(uint8, 2), given(int32), given(int8), filled(int32))
     works = (
-        bool(dot_probe and scan_probe and sign_probe and leaf_probe and many_probe)
+        bool(dot_probe and scan_probe and leaf_probe and many_probe)
         and agrees_with_numpy(dot_probe)
         and row_dots.row_dots_agree_with_numpy(many_probe)
         and scan_agrees_with_numpy(scan_probe)
-        and signs_agree_with_numpy(sign_probe)
         and leaf_dots.leaf_dots_agree_with_numpy(leaf_probe)
     )
     if not works:
@@ -280,7 +234,5 @@ dot_rows = _MANY_DOTS[LEVEL]
 """`dot_rows(codes, stride, rows, rounds, query, blocks, out)`: see `row_dots.dots_avx512_vnni`."""
 scan_block = _SCANS[LEVEL]
 """`scan_block(codes, table, steps, factors, scale, shift, threshold, out) -> uint32`: see `fast_scan.scan_avx512`."""
-sign_dots = _SIGN_DOTS[LEVEL]
-"""`sign_dots(records, stride, rows, rounds, query, blocks, out)`: see `sign_dots.sign_dots_avx512_vnni`."""
 compare_leaf = _LEAF_DOTS[LEVEL]
 """`compare_leaf(signed, stride, packed, steps, out, out_stride)`: see `leaf_dots.leaf_dots_avx512_vnni`."""

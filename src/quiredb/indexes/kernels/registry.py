@@ -63,7 +63,7 @@ _compiled = threading.Event()
 
 def helper(function: Function) -> Function:
     """Compiled as part of the kernels that call it; releases nothing and is cached nowhere of its own."""
-    return cast(Function, numba.njit(nogil=True, error_model="numpy")(function))
+    return cast(Function, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
 
 
 def kernel(result: Any, *arguments: Any) -> Callable[[Function], Function]:

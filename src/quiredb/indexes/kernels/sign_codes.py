@@ -6,7 +6,7 @@ which makes all coordinates alike. With w the signs as +-1/2 and z the query's s
     <y, z>  ~  rho <w, P z>,    rho = |y|^2 / <w, P y>                 (RaBitQ, arXiv 2405.12497)
 
 is unbiased over the choice of P, with a standard deviation of about 0.75 |y| |z| / sqrt(D). As P z is itself rounded
-to signed bytes p of step t, one sum over the set bits, I = sum of p_i where w_i > 0, is all that a row costs:
+to numbers p of four bits with step t, one sum over the set bits, I = sum of p_i where w_i > 0, is all a row costs:
 
     estimate = A + S (2 t I - t sum p + t'),       S = -rho (l2), -rho / 2 (cosine, dot);  A = |y|^2 (l2), 0
 
@@ -17,6 +17,7 @@ most are, costs one or two cache lines in all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from quiredb.indexes.kernels.exact import L2
 from quiredb.indexes.kernels.quantize import normaliser
 from quiredb.indexes.kernels.registry import filled, float32, given, int64, kernel, uint8, void
 from quiredb.indexes.kernels.rotation import rotate, rotated_dimension
+from quiredb.indexes.kernels.sign_dots import LARGEST, PLANES
 from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
 
 FACTORS = 16
@@ -38,7 +40,8 @@ OPTIMISM = 0.15
 SMALLEST_STEP = 1e-30
 """Below it a query is coded as zero."""
 _LINE = 64
-_i8, _i32, _i64, _f32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+_LANES = 16
+_i8, _i16, _i32, _i64, _f32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 
 
 def record_stride(dimension: int) -> int:
@@ -129,46 +132,81 @@ def refer_records(metric: int, factors: Any, bits: int, records: Any) -> None:
         put_float(at + 12, np.float32(0.0))
 
 
+def _step_of(builder: Any, source: Any, groups: Any, levels: int) -> tuple[Any, Any]:
+    """(t, 1 / t in every lane) for t = max |x| / levels of float32[16 groups], or zero if t is too small."""
+    floats = ir.VectorType(_f32, _LANES)
+    fabs = cgutils.get_or_insert_function(builder.module, ir.FunctionType(floats, [floats]), "llvm.fabs.v16f32")
+    largest = cgutils.alloca_once_value(builder, ir.Constant(floats, [0.0] * _LANES))
+    with cgutils.for_range(builder, groups) as loop:
+        x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, _LANES)
+        magnitude, so_far = builder.call(fabs, [x]), builder.load(largest)
+        builder.store(builder.select(builder.fcmp_ordered(">", magnitude, so_far), magnitude, so_far), largest)
+
+    def larger(low: Any, high: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", low, high), low, high)
+
+    step = builder.fdiv(sum_lanes(builder, builder.load(largest), _LANES, larger), ir.Constant(_f32, float(levels)))
+    usable = builder.fcmp_ordered(">", step, ir.Constant(_f32, SMALLEST_STEP))
+    inverse = builder.select(usable, builder.fdiv(ir.Constant(_f32, 1.0), step), ir.Constant(_f32, 0.0))
+    undefined = ir.Constant(floats, ir.Undefined)
+    single = builder.insert_element(undefined, inverse, ir.Constant(_i32, 0))
+    return step, builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_i32, _LANES), [0] * _LANES))
+
+
+def _rounding(levels: int, put: Callable[[Any, Any, Any, Any], None]) -> Any:
+    """The code generator that rounds float32[length] to t p with t = max |x| / levels; returns (t, sum p).
+
+    `put(builder, target, index, p)` stores the p of the index-th sixteen.
+    """
+    floats, ints = ir.VectorType(_f32, _LANES), ir.VectorType(_i32, _LANES)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target, length = arguments
+        groups = builder.lshr(length, ir.Constant(_i64, 4))
+        step, inverse = _step_of(builder, source, groups, levels)
+        rint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(floats, [floats]), "llvm.rint.v16f32")
+        total = cgutils.alloca_once_value(builder, ir.Constant(ints, [0] * _LANES))
+        with cgutils.for_range(builder, groups) as loop:
+            x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, _LANES)
+            rounded = builder.fptosi(builder.call(rint, [builder.fmul(x, inverse)]), ints)
+            put(builder, target, loop.index, rounded)
+            builder.store(builder.add(builder.load(total), rounded), total)
+        summed = builder.sext(sum_lanes(builder, builder.load(total), _LANES, builder.add), _i64)
+        return context.make_tuple(builder, signature.return_type, (step, summed))
+
+    return generate
+
+
+def _put_bytes(builder: Any, target: Any, index: Any, rounded: Any) -> None:
+    at = builder.add(target, builder.shl(index, ir.Constant(_i64, 4)))
+    narrow = builder.trunc(rounded, ir.VectorType(_i8, _LANES))
+    builder.store(narrow, builder.inttoptr(at, narrow.type.as_pointer())).align = 1
+
+
+def _put_planes(builder: Any, target: Any, index: Any, rounded: Any) -> None:
+    """Sixteen coordinates are two bytes of every plane, and 32 times these a line."""
+    line = builder.mul(builder.lshr(index, ir.Constant(_i64, 5)), ir.Constant(_i64, PLANES * _LINE))
+    place = builder.shl(builder.and_(index, ir.Constant(_i64, 31)), ir.Constant(_i64, 1))
+    at = builder.add(target, builder.add(line, place))
+    for plane in range(PLANES):
+        bit = builder.and_(rounded, ir.Constant(rounded.type, [1 << plane] * _LANES))
+        bits = builder.bitcast(builder.icmp_unsigned("!=", bit, ir.Constant(rounded.type, None)), _i16)
+        builder.store(bits, builder.inttoptr(builder.add(at, ir.Constant(_i64, plane * _LINE)), _i16.as_pointer()))
+
+
+_ROUNDED = types.Tuple((types.float32, types.int64))(types.uintp, types.uintp, types.intp)
+
+
+@intrinsic
+def to_planes(typing_context: Any, source: Any, target: Any, length: Any) -> Any:
+    """Round float32[length] to the zeroed planes of `sign_dots.py`, both by address; otherwise as `to_bytes`."""
+    return _ROUNDED, _rounding(LARGEST, _put_planes)
+
+
 @intrinsic
 def to_bytes(typing_context: Any, source: Any, target: Any, length: Any) -> Any:
     """Round float32[length] to int8[length], both by address: x ~ t p with t = max |x| / 127. Returns (t, sum p).
 
     `length` is a multiple of 16. The largest magnitude and the sum are exact, so every CPU gives the same bytes.
     """
-    lanes = 16
-    floats, ints = ir.VectorType(_f32, lanes), ir.VectorType(_i32, lanes)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, target, length = arguments
-        groups = builder.lshr(length, ir.Constant(_i64, 4))
-        fabs, rint = (
-            cgutils.get_or_insert_function(builder.module, ir.FunctionType(floats, [floats]), f"llvm.{name}.v16f32")
-            for name in ("fabs", "rint")
-        )
-        largest = cgutils.alloca_once_value(builder, ir.Constant(floats, [0.0] * lanes))
-        with cgutils.for_range(builder, groups) as loop:
-            x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, lanes)
-            magnitude, so_far = builder.call(fabs, [x]), builder.load(largest)
-            builder.store(builder.select(builder.fcmp_ordered(">", magnitude, so_far), magnitude, so_far), largest)
-
-        def larger(low: Any, high: Any) -> Any:
-            return builder.select(builder.fcmp_ordered(">", low, high), low, high)
-
-        step = builder.fdiv(sum_lanes(builder, builder.load(largest), lanes, larger), ir.Constant(_f32, 127.0))
-        usable = builder.fcmp_ordered(">", step, ir.Constant(_f32, SMALLEST_STEP))
-        inverse = builder.select(usable, builder.fdiv(ir.Constant(_f32, 1.0), step), ir.Constant(_f32, 0.0))
-        undefined = ir.Constant(floats, ir.Undefined)
-        single = builder.insert_element(undefined, inverse, ir.Constant(_i32, 0))
-        spread = builder.shuffle_vector(single, undefined, ir.Constant(ints, [0] * lanes))
-        total = cgutils.alloca_once_value(builder, ir.Constant(ints, [0] * lanes))
-        with cgutils.for_range(builder, groups) as loop:
-            x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, lanes)
-            code = builder.fptosi(builder.call(rint, [builder.fmul(x, spread)]), ints)
-            at = builder.add(target, builder.shl(loop.index, ir.Constant(_i64, 4)))
-            narrow = builder.trunc(code, ir.VectorType(_i8, lanes))
-            builder.store(narrow, builder.inttoptr(at, narrow.type.as_pointer())).align = 1
-            builder.store(builder.add(builder.load(total), code), total)
-        summed = builder.sext(sum_lanes(builder, builder.load(total), lanes, builder.add), _i64)
-        return context.make_tuple(builder, signature.return_type, (step, summed))
-
-    return types.Tuple((types.float32, types.int64))(types.uintp, types.uintp, types.intp), generate
+    return _ROUNDED, _rounding(127, _put_bytes)

@@ -39,7 +39,7 @@ from quiredb.indexes.kernels.registry import (
     void,
 )
 from quiredb.indexes.kernels.sign_codes import OPTIMISM
-from quiredb.indexes.kernels.sign_dots import TOGETHER
+from quiredb.indexes.kernels.sign_dots import TOGETHER, planes_length
 from quiredb.indexes.kernels.simd import BLOCK, load_lanes, prefetch
 from quiredb.indexes.kernels.walk import CodedQuery, code_score, estimate_fresh
 from quiredb.indexes.kernels.workspace import make_scratch, scratch_length
@@ -236,7 +236,7 @@ def sign_scan(
     work[1:4] += (rows estimated, scored by code, reranked).
     """
     size, k = rotation.shape[1], out_rows.shape[1]
-    z, signed, code = np.empty(size, np.float32), np.empty(size, np.int8), np.empty(size, np.int8)
+    z, planes, code = np.empty(size, np.float32), np.empty(planes_length(size), np.uint8), np.empty(size, np.int8)
     room = HELD + TOGETHER
     scratch = make_scratch(np.empty(scratch_length(0, room), np.uint64), np.empty(0, np.int64), 0, room)
     table = make_table(records, codes, neighbours)
@@ -244,11 +244,11 @@ def sign_scan(
     best = Best(np.empty(k, np.float64), np.empty(pool, np.float32), np.empty(pool, np.int64), np.zeros(2, np.int64))
     for position in range(queries.shape[0]):
         query = queries[position]
-        plain, squared = code_query(query, centre, metric, rotation, 0.0, np.float32(0.0), z, signed, code)
+        plain, squared = code_query(query, centre, metric, rotation, 0.0, np.float32(0.0), z, planes, code)
         length = np.sqrt(squared)
         shift = plain.sign_shift + np.float32((CAUTION * SPREAD - OPTIMISM) * length)
         cautious = CodedQuery(
-            signed, plain.sign_step, shift, code, plain.code_step, plain.code_offset, plain.aside, plain.lowest
+            planes, size, plain.sign_step, shift, code, plain.code_step, plain.code_offset, plain.aside, plain.lowest
         )
         doubt = score_doubt(squared, plain.code_step, error, radius, query.shape[0], metric)
         best.sizes[0] = best.sizes[1] = 0

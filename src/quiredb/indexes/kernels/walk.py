@@ -35,11 +35,11 @@ from quiredb.indexes.kernels.frontier import (
     row_of,
     score_of,
 )
-from quiredb.indexes.kernels.level import dot_codes, sign_dots
+from quiredb.indexes.kernels.level import dot_codes
 from quiredb.indexes.kernels.quantize import twice_signed
 from quiredb.indexes.kernels.registry import helper
 from quiredb.indexes.kernels.sign_codes import clear_bytes, float_at
-from quiredb.indexes.kernels.sign_dots import TOGETHER
+from quiredb.indexes.kernels.sign_dots import TOGETHER, sign_dots, sign_lines
 from quiredb.indexes.kernels.simd import BLOCK, prefetch
 from quiredb.indexes.kernels.sorted_keys import is_copy, keep
 
@@ -77,7 +77,9 @@ class Gates(NamedTuple):
 class CodedQuery(NamedTuple):
     """A query as records and codes want it; see `graph_search.code_query`."""
 
-    signed: Any
+    planes: Any
+    size: Any
+    """The rotated dimension."""
     sign_step: Any
     sign_shift: Any
     code: Any
@@ -127,12 +129,11 @@ def estimate_records(records: Any, stride: int, query: Any, scratch: Any, found:
     """scratch.estimates[i] = the estimated score of record scratch.fresh[i], i < found."""
     for i in range(found, found + TOGETHER - 1):
         scratch.fresh[i] = scratch.fresh[0]
-    blocks = query.signed.shape[0] // BLOCK
     sign_dots(
         records, stride, scratch.fresh.ctypes.data, (found + TOGETHER - 1) // TOGETHER,
-        query.signed.ctypes.data, blocks, scratch.dots.ctypes.data,
+        query.planes.ctypes.data, sign_lines(query.size), scratch.dots.ctypes.data,
     )  # fmt: skip
-    factors = records + blocks * (BLOCK >> 3)
+    factors = records + (query.size >> 3)
     for i in range(found):
         at = factors + np.int64(scratch.fresh[i]) * stride
         gap = query.aside - float_at(at + 12)
@@ -145,7 +146,7 @@ def code_score(table: Any, query: Any, row: Any) -> Any:
     """The score of a row by its 8-bit code."""
     at = table.codes + row * table.code_stride
     dot = twice_signed(dot_codes(at, query.code.ctypes.data, table.code_stride // BLOCK), query.code_offset)
-    at = table.records + row * table.record_stride + (query.signed.shape[0] >> 3)
+    at = table.records + row * table.record_stride + (query.size >> 3)
     gap = query.aside - float_at(at + 12)
     return float_at(at) + float_at(at + 8) * query.code_step * np.float32(dot) + gap * gap
 

@@ -12,6 +12,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.sign_dots import planes_length
 from quiredb.indexes.kernels.walk import BINS, Scratch
 
 _LINE_WORDS = 8
@@ -34,7 +35,7 @@ def scratch_length(count: int, room: int) -> int:
 @register_jitable
 def workspace_length(count: int, room: int, size: int, dimension: int, width: int, reranked: int) -> int:
     """Words for searches that keep `width` rows; `size` is the rotated dimension."""
-    coded = words_for(size, 32) + 2 * words_for(size, 8) + words_for(dimension, 64)
+    coded = words_for(size, 32) + words_for(planes_length(size), 8) + words_for(size, 8) + words_for(dimension, 64)
     return scratch_length(count, room) + coded + words_for(width + 1, 64) + words_for(reranked, 64)
 
 
@@ -42,7 +43,7 @@ class Workspace(NamedTuple):
     """What a search needs beside the scratch of its walk: the query in its codings, the best keys and their rows."""
 
     z: Any
-    signed: Any
+    planes: Any
     code: Any
     wide: Any
     best: Any
@@ -72,14 +73,14 @@ def make_scratch(memory: Any, heap: Any, count: int, room: int) -> Any:
 def make_workspace(memory: Any, size: int, dimension: int, width: int, reranked: int) -> Any:
     """The workspace in the memory behind the scratch."""
     floats, codes, wides, keys = words_for(size, 32), words_for(size, 8), words_for(dimension, 64), width + 1
-    at = floats
+    signs, at = words_for(planes_length(size), 8), floats
     z = memory[:at].view(np.float32)
-    signed = memory[at : at + codes].view(np.int8)
-    at += codes
+    planes = memory[at : at + signs].view(np.uint8)
+    at += signs
     code = memory[at : at + codes].view(np.int8)
     at += codes
     wide = memory[at : at + wides].view(np.float64)[:dimension]
     at += wides
     best = memory[at : at + keys].view(np.int64)
     at += words_for(keys, 64)
-    return Workspace(z[:size], signed[:size], code[:size], wide, best, memory[at : at + reranked].view(np.int64))
+    return Workspace(z[:size], planes, code[:size], wide, best, memory[at : at + reranked].view(np.int64))
