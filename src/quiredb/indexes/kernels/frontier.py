@@ -66,12 +66,13 @@ def row_of(key: int) -> int:
 
 
 @intrinsic
-def least_of_eight(typing_context: Any, address: Any) -> Any:
-    """Which of the eight int64 at an address is the least (0..7)."""
+def least_of_eight(typing_context: Any, heap: Any, first: Any) -> Any:
+    """Which of the eight keys heap[first : first + 8] is the least (0..7)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(_i64, 8)
-        keys = load_lanes(builder, arguments[0], ir.Constant(_i64, 0), _i64, 8)
+        start, offset = builder.ptrtoint(arguments[0], _i64), builder.shl(arguments[1], ir.Constant(_i64, 3))
+        keys = load_lanes(builder, start, offset, _i64, 8)
         smallest = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_i64, [vector]), "llvm.vector.reduce.smin.v8i64"
         )
@@ -82,12 +83,12 @@ def least_of_eight(typing_context: Any, address: Any) -> Any:
         first_set = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_i8, [_i8, _i1]), "llvm.cttz.i8")
         return builder.zext(builder.call(first_set, [lanes, ir.Constant(_i1, 1)]), _i64)
 
-    return types.int64(types.uintp), generate
+    return types.int64(types.CPointer(types.int64), types.int64), generate
 
 
 @helper
 def push(heap: Any, size: int, key: int) -> int:
-    """Add a key; returns the new size."""
+    """Add a key to the heap (a pointer) of so many; returns the new size."""
     node = size
     while node > 0:
         parent = (node - 1) >> 3
@@ -105,7 +106,7 @@ def replace_least(heap: Any, size: int, key: int) -> None:
     node = 0
     while 8 * node + 1 < size:
         line = 8 * node + 8
-        child = line + least_of_eight(heap.ctypes.data + line * 8)
+        child = line + least_of_eight(heap, line)
         if heap[child] >= key:
             break
         heap[node + ROOT] = heap[child]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import carray, types
-from numba.extending import intrinsic, register_jitable
+from numba import carray
+from numba.extending import register_jitable
 
 from quiredb.indexes.kernels.exact import COSINE, L2, rank_widened, row_norm, widen
 from quiredb.indexes.kernels.float_sums import squared_norm
 from quiredb.indexes.kernels.frontier import row_of, score_of
+from quiredb.indexes.kernels.pointers import address_of, float32_pointer, int32_pointer
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, uint64
 from quiredb.indexes.kernels.rotation import ROUNDS, rotate
 from quiredb.indexes.kernels.sign_codes import OPTIMISM, clear_bytes, to_bytes, to_planes
-from quiredb.indexes.kernels.sign_dots import TOGETHER
+from quiredb.indexes.kernels.sign_dots import TOGETHER, planes_length
 from quiredb.indexes.kernels.walk import EXPANDED_AT_ONCE, CodedQuery, Gates, Table, walk
 from quiredb.indexes.kernels.workspace import make_scratch, make_workspace, scratch_length
 
@@ -24,26 +24,6 @@ DOUBT = 6.5
 its own, and in a crowd the k-th is where it is because its error is as large the other way."""
 ROUNDED = 0.289
 """The standard deviation of a number that is rounded to whole steps."""
-
-
-@intrinsic
-def float_pointer(typing_context: Any, address: Any) -> Any:
-    """An address as a pointer to float32, for `carray`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
-
-    return types.CPointer(types.float32)(types.uintp), generate
-
-
-@intrinsic
-def int_pointer(typing_context: Any, address: Any) -> Any:
-    """An address as a pointer to int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(32).as_pointer())
-
-    return types.CPointer(types.int32)(types.uintp), generate
 
 
 @register_jitable
@@ -81,11 +61,12 @@ def make_table(records: Any, codes: Any, neighbours: Any) -> Any:
 def code_query(
     query: Any, centre: Any, metric: int, rotation: Any, radius: float, aside: Any, z: Any, planes: Any, code: Any
 ) -> Any:
-    """The coded query and |z|^2; z (float32[D]), planes (uint8[planes_length(D)]) and code (int8[D]) are filled.
+    """The coded query and |z|^2; z (a pointer to D float32), planes and code (addresses of planes_length(D)
+    and D bytes) are filled.
 
     `radius` is no smaller than any |y|: it bounds the scores from below.
     """
-    dimension, size = query.shape[0], z.shape[0]
+    dimension, size, at = query.shape[0], rotation.shape[1], address_of(z)
     inverse = 1.0
     if metric == COSINE:
         length = row_norm(query.ctypes.data, dimension)
@@ -97,12 +78,12 @@ def code_query(
             z[i] -= centre[i]
     for i in range(dimension, size):
         z[i] = 0.0
-    squared = squared_norm(z.ctypes.data, size)
+    squared = squared_norm(at, size)
     length = np.sqrt(squared)
-    step, total = to_bytes(z.ctypes.data, code.ctypes.data, size)
-    rotate(z.ctypes.data, rotation)
-    clear_bytes(planes.ctypes.data, planes.shape[0])
-    sign_step, sign_total = to_planes(z.ctypes.data, planes.ctypes.data, size)
+    step, total = to_bytes(at, code, size)
+    rotate(at, rotation)
+    clear_bytes(planes, planes_length(size))
+    sign_step, sign_total = to_planes(at, planes, size)
     shift = np.float32(OPTIMISM * length) - sign_step * np.float32(sign_total)
     lowest = -squared if metric == L2 else -length * radius
     coded = CodedQuery(
@@ -192,18 +173,18 @@ def graph_search(
     )  # fmt: skip
     dimension, metric = part.dimension, part.metric
     centre, rotation = (
-        carray(float_pointer(part.centre), dimension),
-        carray(float_pointer(part.rotation), (ROUNDS, part.size)),
+        carray(float32_pointer(part.centre), dimension),
+        carray(float32_pointer(part.rotation), (ROUNDS, part.size)),
     )
     table = Table(
         part.records, part.record_stride, part.codes, part.code_stride, part.neighbours, part.degree, part.count
     )
-    gates = Gates(carray(int_pointer(part.entries), part.entry_count), part.gates)
+    gates = Gates(int32_pointer(part.entries), part.gates, part.entry_count)
     room = room_for(part.degree, part.entry_count)
     scratch = make_scratch(memory, heap, part.count, room)
     rest = memory[scratch_length(part.count, room) :]
     space = make_workspace(rest, part.size, dimension, width, reranked)
-    scratch.work[:] = 0
+    clear_bytes(address_of(scratch.work), 32)
     count = queries.shape[0] // dimension
     k = out_rows.shape[0] // count
     fewest = k

@@ -25,6 +25,7 @@ from numba.extending import intrinsic
 from quiredb.indexes.kernels.exact import rank_rows
 from quiredb.indexes.kernels.fast_scan import SPREAD, lowest_bit
 from quiredb.indexes.kernels.graph_search import code_query, make_table, score_doubt
+from quiredb.indexes.kernels.pointers import float32_pointer
 from quiredb.indexes.kernels.ranking import insert_value
 from quiredb.indexes.kernels.registry import (
     filled,
@@ -238,17 +239,29 @@ def sign_scan(
     size, k = rotation.shape[1], out_rows.shape[1]
     z, planes, code = np.empty(size, np.float32), np.empty(planes_length(size), np.uint8), np.empty(size, np.int8)
     room = HELD + TOGETHER
-    scratch = make_scratch(np.empty(scratch_length(0, room), np.uint64), np.empty(0, np.int64), 0, room)
+    memory, no_heap = np.zeros(scratch_length(0, room), np.uint64), np.empty(0, np.int64)
     table = make_table(records, codes, neighbours)
     waiting, bounds = np.empty(room, np.int32), np.empty(room, np.float32)
     best = Best(np.empty(k, np.float64), np.empty(pool, np.float32), np.empty(pool, np.int64), np.zeros(2, np.int64))
     for position in range(queries.shape[0]):
         query = queries[position]
-        plain, squared = code_query(query, centre, metric, rotation, 0.0, np.float32(0.0), z, planes, code)
+        plain, squared = code_query(
+            query, centre, metric, rotation, 0.0, np.float32(0.0), float32_pointer(z.ctypes.data), planes.ctypes.data,
+            code.ctypes.data,
+        )  # fmt: skip
         length = np.sqrt(squared)
+        scratch = make_scratch(memory, no_heap, 0, room)
         shift = plain.sign_shift + np.float32((CAUTION * SPREAD - OPTIMISM) * length)
         cautious = CodedQuery(
-            planes, size, plain.sign_step, shift, code, plain.code_step, plain.code_offset, plain.aside, plain.lowest
+            plain.planes,
+            size,
+            plain.sign_step,
+            shift,
+            plain.code,
+            plain.code_step,
+            plain.code_offset,
+            plain.aside,
+            plain.lowest,
         )
         doubt = score_doubt(squared, plain.code_step, error, radius, query.shape[0], metric)
         best.sizes[0] = best.sizes[1] = 0

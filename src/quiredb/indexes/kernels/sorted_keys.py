@@ -1,4 +1,4 @@
-"""Short sorted arrays of the keys of `frontier.py`: the best rows of a walk."""
+"""Short sorted arrays of the keys of `frontier.py`, by pointer: the best rows of a walk."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ from quiredb.indexes.kernels.frontier import (
     score_of,
 )
 from quiredb.indexes.kernels.level import dot_codes
+from quiredb.indexes.kernels.pointers import address_of
 from quiredb.indexes.kernels.quantize import twice_signed
 from quiredb.indexes.kernels.registry import helper
 from quiredb.indexes.kernels.sign_codes import clear_bytes, float_at
@@ -68,14 +69,15 @@ class Table(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """Where walks begin: the entry rows, and the address of a copy of their records, one behind the other."""
+    """Where walks begin: a pointer to the entry rows, the address of a copy of their records, and their number."""
 
     rows: Any
     records: Any
+    count: Any
 
 
 class CodedQuery(NamedTuple):
-    """A query as records and codes want it; see `graph_search.code_query`."""
+    """A query as records and codes want it, planes and code by address; see `graph_search.code_query`."""
 
     planes: Any
     size: Any
@@ -91,8 +93,8 @@ class CodedQuery(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Memory of one walk: zeroed bits of rows seen, an empty heap, a histogram of scores and the latest score counted
-    in each of its steps, and the neighbours at hand.
+    """Memory of one walk, by pointers: zeroed bits of rows seen, an empty heap, a histogram of scores and the latest
+    score counted in each of its steps, and the neighbours at hand.
     """
 
     seen: Any
@@ -130,8 +132,8 @@ def estimate_records(records: Any, stride: int, query: Any, scratch: Any, found:
     for i in range(found, found + TOGETHER - 1):
         scratch.fresh[i] = scratch.fresh[0]
     sign_dots(
-        records, stride, scratch.fresh.ctypes.data, (found + TOGETHER - 1) // TOGETHER,
-        query.planes.ctypes.data, sign_lines(query.size), scratch.dots.ctypes.data,
+        records, stride, address_of(scratch.fresh), (found + TOGETHER - 1) // TOGETHER,
+        query.planes, sign_lines(query.size), address_of(scratch.dots),
     )  # fmt: skip
     factors = records + (query.size >> 3)
     for i in range(found):
@@ -145,7 +147,7 @@ def estimate_records(records: Any, stride: int, query: Any, scratch: Any, found:
 def code_score(table: Any, query: Any, row: Any) -> Any:
     """The score of a row by its 8-bit code."""
     at = table.codes + row * table.code_stride
-    dot = twice_signed(dot_codes(at, query.code.ctypes.data, table.code_stride // BLOCK), query.code_offset)
+    dot = twice_signed(dot_codes(at, query.code, table.code_stride // BLOCK), query.code_offset)
     at = table.records + row * table.record_stride + (query.size >> 3)
     gap = query.aside - float_at(at + 12)
     return float_at(at) + float_at(at + 8) * query.code_step * np.float32(dot) + gap * gap
@@ -158,7 +160,7 @@ def open_row(table: Any, scratch: Any, row: Any, found: Any) -> Any:
     lines = (table.record_stride + _LINE - 1) // _LINE
     for position in range(table.degree):
         neighbour = np.int64(int_at(at + 4 * position))
-        if neighbour < 0 or neighbour >= table.count:
+        if np.uint64(neighbour) >= np.uint64(table.count):
             break
         word, bit = neighbour >> 6, np.uint64(neighbour & 63)
         seen = scratch.seen[word]
@@ -180,7 +182,7 @@ def fetch(table: Any, row: int) -> None:
 @helper
 def seed(table: Any, gates: Any, query: Any, scratch: Any) -> int:
     """Push the best entries by estimate, but one of each score, into the empty frontier; returns how many."""
-    count = gates.rows.shape[0]
+    count = gates.count
     for i in range(count):
         scratch.fresh[i] = i
     estimate_records(gates.records, table.record_stride, query, scratch, count)
@@ -199,6 +201,80 @@ def seed(table: Any, gates: Any, query: Any, scratch: Any) -> int:
     return size
 
 
+class Limit(NamedTuple):
+    """What the rank-th best score met is known by: a histogram of scores from `lowest` on, and the latest score counted
+    in each of its steps, as copies of one vector count once.
+    """
+
+    histogram: Any
+    latest: Any
+    lowest: Any
+    per_score: Any
+    rank: Any
+
+
+@helper
+def start_limit(scratch: Any, query: Any, size: int, rank: int) -> Any:
+    """An empty histogram, whose steps reach to the worst score of the frontier."""
+    clear_bytes(address_of(scratch.histogram), BINS * 4)
+    clear_bytes(address_of(scratch.latest), BINS * 4)
+    highest = query.lowest
+    for i in range(size):
+        highest = max(highest, score_of(scratch.heap[ROOT + i]))
+    per_score = np.float32(BINS) / (highest - query.lowest) if highest > query.lowest else np.float32(0.0)
+    return Limit(scratch.histogram, scratch.latest, query.lowest, per_score, rank)
+
+
+@helper
+def limit_at(limit: Any, last: int) -> Any:
+    """The upper edge of the step where the rank-th best score is; infinity while fewer were met."""
+    if last == BINS - 1:
+        return np.float32(np.inf)
+    return limit.lowest + np.float32(last + 1) / limit.per_score
+
+
+@helper
+def count_score(limit: Any, last: Any, counted: Any, score: Any) -> Any:
+    """Count a score; returns the step where the rank-th best is now, and how many scores are not beyond it."""
+    above = (score - limit.lowest) * limit.per_score
+    if not above < last + 1:
+        return last, counted
+    step = np.int64(above) if above > 0 else 0
+    if limit.latest[step] == score:
+        return last, counted
+    limit.latest[step] = score
+    limit.histogram[step] += 1
+    counted += 1
+    while last > 0 and counted - limit.histogram[last] >= limit.rank:
+        counted -= limit.histogram[last]
+        last -= 1
+    return last, counted
+
+
+@helper
+def pick(table: Any, scratch: Any, size: Any) -> Any:
+    """Take the next rows to look at from the frontier and prefetch what they need; returns how many, and its size."""
+    picked = 0
+    while size > 0 and picked < EXPANDED_AT_ONCE:
+        key = scratch.heap[ROOT]
+        scratch.picks[picked] = key
+        size = pop(scratch.heap, size)
+        fetch(table, row_of(key))
+        picked += 1
+    return picked, size
+
+
+@helper
+def keep_below(scratch: Any, found: int, bound: Any) -> Any:
+    """Drop estimates that are not below the bound, without a branch; returns how many are left."""
+    chosen: Any = 0
+    for i in range(found):
+        score, row = scratch.estimates[i], scratch.fresh[i]
+        scratch.estimates[chosen], scratch.fresh[chosen] = score, row
+        chosen += np.int64(score < bound)
+    return chosen
+
+
 @helper
 def walk(
     table: Any, gates: Any, query: Any, mask: Any, width: int, least: int, ties: int, budget: int, probed: int,
@@ -214,54 +290,25 @@ def walk(
     """
     masked = mask.shape[0] > 0
     size = seed(table, gates, query, scratch)
-    heap, histogram, work, picks = scratch.heap, scratch.histogram, scratch.work, scratch.picks
-    work[1] += gates.rows.shape[0]
-    clear_bytes(histogram.ctypes.data, BINS * 4)
-    clear_bytes(scratch.latest.ctypes.data, BINS * 4)
-    highest = query.lowest
-    for i in range(size):
-        highest = max(highest, score_of(heap[ROOT + i]))
-    per_score = np.float32(BINS) / (highest - query.lowest) if highest > query.lowest else np.float32(0.0)
-    limit, last_bin, counted = np.float32(np.inf), BINS - 1, 0
-    found: Any = 0
+    heap, work = scratch.heap, scratch.work
+    work[1] += gates.count
+    limit = start_limit(scratch, query, size, width + SLACK)
+    last, counted, found = BINS - 1, 0, 0
     kept, expanded, running, around = 0, 0, True, 0
     while running:
-        picked = 0
-        while size > 0 and picked < EXPANDED_AT_ONCE:
-            picks[picked] = heap[ROOT]
-            size = pop(heap, size)
-            fetch(table, row_of(picks[picked]))
-            picked += 1
+        picked, size = pick(table, scratch, size)
         if picked == 0 and found == 0:
             break
         estimate_fresh(table, query, scratch, found)
         work[1] += found
-        chosen: Any = 0
-        for i in range(found):
-            score, row32 = scratch.estimates[i], scratch.fresh[i]
-            scratch.estimates[chosen], scratch.fresh[chosen] = score, row32
-            chosen += np.int64(score < limit)
-        for i in range(chosen):
+        for i in range(keep_below(scratch, found, limit_at(limit, last))):
             score, met = scratch.estimates[i], np.int64(scratch.fresh[i])
             size = push(heap, size, as_key(score, met, 0))
-            if masked and mask[met] == 0:
-                continue
-            above = (score - query.lowest) * per_score
-            if not above < last_bin + 1:
-                continue
-            step = np.int64(above) if above > 0 else 0
-            if scratch.latest[step] == score:
-                continue
-            scratch.latest[step] = score
-            histogram[step] += 1
-            counted += 1
-            while last_bin > 0 and counted - histogram[last_bin] >= width + SLACK:
-                counted -= histogram[last_bin]
-                last_bin -= 1
-                limit = query.lowest + np.float32(last_bin + 1) / per_score
+            if not masked or mask[met] != 0:
+                last, counted = count_score(limit, last, counted, score)
         found = 0
         for i in range(picked):
-            key = picks[i]
+            key = scratch.picks[i]
             row = row_of(key)
             if key & 1 == 0:
                 work[2] += 1
@@ -287,5 +334,5 @@ def walk(
     work[0] += expanded
     for i in range(size):
         heap[ROOT + i] = NOTHING
-    clear_bytes(scratch.seen.ctypes.data, scratch.seen.shape[0] * 8)
+    clear_bytes(address_of(scratch.seen), (table.count + 63) // 64 * 8)
     return kept

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
+from quiredb.indexes.kernels.pointers import float32_pointer, int32_pointer, int64_pointer, uint64_pointer
 from quiredb.indexes.kernels.registry import helper
 from quiredb.indexes.kernels.sign_dots import planes_length
 from quiredb.indexes.kernels.walk import BINS, Scratch
@@ -52,35 +53,39 @@ class Workspace(NamedTuple):
 
 @helper
 def make_scratch(memory: Any, heap: Any, count: int, room: int) -> Any:
-    """The scratch at the beginning of a block."""
+    """The scratch at the beginning of a block, as pointers into it: the caller holds memory and heap."""
     at = _SMALL + words_for(count, 1)
     steps, rows = words_for(BINS, 32), words_for(room, 32)
-    histogram = memory[at : at + steps].view(np.int32)
-    at += steps
-    latest = memory[at : at + steps].view(np.float32)
-    at += steps
-    fresh = memory[at : at + rows].view(np.int32)
-    at += rows
-    dots = memory[at : at + rows].view(np.int32)
-    at += rows
-    estimates = memory[at : at + rows].view(np.float32)
-    small = memory[:_SMALL].view(np.int64)
-    seen = memory[_SMALL : _SMALL + words_for(count, 1)]
-    return Scratch(seen, heap, histogram, latest, fresh, dots, estimates, small[:4], small[8:12], small[12:])
+    start = memory.ctypes.data
+    histogram, latest = start + 8 * at, start + 8 * (at + steps)
+    fresh = latest + 8 * steps
+    dots, estimates = fresh + 8 * rows, fresh + 16 * rows
+    return Scratch(
+        uint64_pointer(start + 8 * _SMALL),
+        int64_pointer(heap.ctypes.data),
+        int32_pointer(histogram),
+        float32_pointer(latest),
+        int32_pointer(fresh),
+        int32_pointer(dots),
+        float32_pointer(estimates),
+        int64_pointer(start),
+        int64_pointer(start + 8 * 8),
+        int64_pointer(start + 8 * 12),
+    )
 
 
 @helper
 def make_workspace(memory: Any, size: int, dimension: int, width: int, reranked: int) -> Any:
-    """The workspace in the memory behind the scratch."""
+    """The workspace in the memory behind the scratch, which the caller holds."""
     floats, codes, wides, keys = words_for(size, 32), words_for(size, 8), words_for(dimension, 64), width + 1
     signs, at = words_for(planes_length(size), 8), floats
-    z = memory[:at].view(np.float32)
-    planes = memory[at : at + signs].view(np.uint8)
+    z = float32_pointer(memory.ctypes.data)
+    planes = memory.ctypes.data + 8 * at
     at += signs
-    code = memory[at : at + codes].view(np.int8)
+    code = memory.ctypes.data + 8 * at
     at += codes
     wide = memory[at : at + wides].view(np.float64)[:dimension]
     at += wides
-    best = memory[at : at + keys].view(np.int64)
+    best = int64_pointer(memory.ctypes.data + 8 * at)
     at += words_for(keys, 64)
-    return Workspace(z[:size], planes, code[:size], wide, best, memory[at : at + reranked].view(np.int64))
+    return Workspace(z, planes, code, wide, best, memory[at : at + reranked].view(np.int64))
