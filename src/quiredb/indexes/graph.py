@@ -115,7 +115,7 @@ class GraphIndex:
     @property
     def nbytes(self) -> dict[str, int]:
         """`hot`: what every search touches at random; `cold`: what may stay on disk."""
-        hot = self.records.nbytes + self.flat.codes.nbytes + self.neighbours.nbytes
+        hot = self.records.nbytes + self.gates.nbytes + self.flat.codes.nbytes + self.neighbours.nbytes
         cold = self.flat.vectors.nbytes + self.flat.factors.nbytes + self.flat.errors.nbytes + self.flat.radii.nbytes
         return {"hot": hot, "cold": cold}
 

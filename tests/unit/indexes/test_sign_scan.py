@@ -80,3 +80,18 @@ def test_every_part_of_the_mask_is_looked_at_once(words: int) -> None:
     order = [word_at.py_func(step, words) for step in range(words)]  # type: ignore[attr-defined]
     assert sorted(order) == list(range(words))
     assert all(word % SAMPLED == 0 for word in order[: -(-words // SAMPLED)])
+
+
+def test_rows_that_8_bits_cannot_tell_apart_are_told_apart_exactly() -> None:
+    random = np.random.default_rng(3)
+    queries = random.standard_normal((20, 48)).astype(np.float32)
+    found = 0
+    for query in queries:
+        around = random.standard_normal((1200, 48))
+        around *= (3 + 0.003 * random.random((1200, 1))) / np.sqrt((around**2).sum(1, keepdims=True))
+        around[600:] += 8 / np.sqrt(48)
+        rows = (query + around).astype(np.float32)
+        graph = build_graph(build_flat(rows, "l2"), degree=12)
+        expected = np.argsort(exact_distances(query, rows, np.arange(1200), "l2"))[:10]
+        found += np.intersect1d(graph.scan_signs(query[None], 10, np.ones(1200, np.bool_))[0][0], expected).size
+    assert found >= 198

@@ -141,7 +141,6 @@ def test_a_wrong_scan_gives_way_too(monkeypatch: pytest.MonkeyPatch, registry: A
     assert [kernel.name for kernel in registry[before:]] == [
         "probe_portable",
         "probe_scan_portable",
-        "probe_signs_portable",
         "probe_leaf_portable",
         "probe_dots_portable",
     ]

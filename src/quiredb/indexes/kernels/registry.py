@@ -62,7 +62,7 @@ _compiled = threading.Event()
 
 
 def helper(function: Function) -> Function:
-    """Compiled as part of the kernels that call it; releases nothing and is cached nowhere of its own."""
+    """Compiled into the kernels that call it: a call would take arrays apart and count their owners up and down."""
     return cast(Function, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
 
 

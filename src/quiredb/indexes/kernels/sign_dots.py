@@ -81,8 +81,9 @@ def _four_sums(builder: Any, vectors: list[Any]) -> Any:
     for left, right in (vectors[:2], vectors[2:]):
         low = _pick(builder, left, right, [0, 8, 1, 9, 4, 12, 5, 13])
         pairs.append(builder.add(low, _pick(builder, left, right, [2, 10, 3, 11, 6, 14, 7, 15])))
-    low = _pick(builder, *pairs, [0, 1, 8, 9, 4, 5, 12, 13])
-    halves = builder.add(low, _pick(builder, *pairs, [2, 3, 10, 11, 6, 7, 14, 15]))
+    two, other_two = pairs
+    low = _pick(builder, two, other_two, [0, 1, 8, 9, 4, 5, 12, 13])
+    halves = builder.add(low, _pick(builder, two, other_two, [2, 3, 10, 11, 6, 7, 14, 15]))
     return builder.add(_pick(builder, halves, halves, [0, 1, 2, 3]), _pick(builder, halves, halves, [4, 5, 6, 7]))
 
 

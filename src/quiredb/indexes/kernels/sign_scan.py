@@ -253,16 +253,9 @@ def sign_scan(
         scratch = make_scratch(memory, no_heap, 0, room)
         shift = plain.sign_shift + np.float32((CAUTION * SPREAD - OPTIMISM) * length)
         cautious = CodedQuery(
-            plain.planes,
-            size,
-            plain.sign_step,
-            shift,
-            plain.code,
-            plain.code_step,
-            plain.code_offset,
-            plain.aside,
+            plain.planes, size, plain.sign_step, shift, plain.code, plain.code_step, plain.code_offset, plain.aside,
             plain.lowest,
-        )
+        )  # fmt: skip
         doubt = score_doubt(squared, plain.code_step, error, radius, query.shape[0], metric)
         best.sizes[0] = best.sizes[1] = 0
         scan_allowed(table, cautious, mask, np.float32(doubt), scratch, waiting, bounds, best, work)
