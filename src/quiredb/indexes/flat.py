@@ -24,10 +24,13 @@ SCAN_FLOATS_UP_TO = 128
 """Rows up to which reading the floats at once is faster than two passes."""
 ROWS_PER_SLICE = 8192
 """Rows coded between two chances for other threads."""
+STREAMED = 0.33
+"""The share of allowed rows from which reading all codes straight through is faster than picking theirs."""
 OUTLIER = 16.0
 """A norm this many times the median does not count towards the centre."""
 
 _EVERY_ROW = np.empty(0, np.int64)
+_NO_MASK = np.empty(0, np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,10 +111,15 @@ class FlatIndex:
 
     def _scan(self, queries: Vectors, k: int, mask: Mask | None) -> tuple[Rows, Distances]:
         ensure_compiled()
-        subset, matching = _EVERY_ROW, self.count
+        subset, streamed, matching = _EVERY_ROW, _NO_MASK, self.count
         if mask is not None:
-            subset = np.flatnonzero(as_mask(mask, self.count) != 0)
-            matching = subset.shape[0]
+            bytes_ = as_mask(mask, self.count)
+            allowed = bytes_ != 0
+            matching = int(np.count_nonzero(allowed))
+            if matching > STREAMED * self.count:
+                streamed = bytes_
+            else:
+                subset = np.flatnonzero(allowed)
         width = max(0, min(k, matching))
         rows = np.empty((queries.shape[0], width), np.int64)
         distances = np.empty((queries.shape[0], width), np.float64)
@@ -119,7 +127,7 @@ class FlatIndex:
             return rows, distances
         flat_search(
             queries, self.vectors, self.codes, self.factors, self.errors, self.radii, self.centre,
-            METRIC_CODES[self.metric], subset, rows, distances,
+            METRIC_CODES[self.metric], subset, streamed, rows, distances,
         )  # fmt: skip
         return rows, distances
 

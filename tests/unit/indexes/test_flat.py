@@ -103,6 +103,23 @@ def test_ties_at_the_kth_distance_go_to_the_lowest_rows(metric: str, masked: boo
 
 
 @pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("share", [0.32, 0.34, 0.9])
+def test_dense_masks_are_as_exact_as_thin_ones(metric: str, share: float) -> None:
+    """On both sides of the share from which all codes are read, also where the mask leaves out all that is near."""
+    vectors, queries = clustered(3_000, 40), clustered(3, 40, seed=6)
+    index = build_flat(vectors, metric)
+    for query in queries:
+        order = index.search(query, 3_000)[0]
+        for allowed in (
+            order[-int(share * 3_000) :],
+            np.random.default_rng(7).permutation(3_000)[: int(share * 3_000)],
+        ):
+            mask = np.isin(np.arange(3_000), allowed).astype(np.uint8)
+            for k in (1, 10, 100):
+                assert_exact(index.search(query, k, mask=mask), query, vectors, metric, k, mask)
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_exact_distances_are_the_numbers_every_search_gives(metric: str) -> None:
     vectors = clustered(1000, 50)
     query = clustered(1, 50, seed=8)[0]

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from quiredb.indexes import GraphIndex, MetricName, build_flat, build_graph, exact_distances
-from quiredb.indexes.kernels.sign_scan import SAMPLED, word_at
+from quiredb.indexes.contract import METRIC_CODES
+from quiredb.indexes.kernels.sign_scan import SAMPLED, sign_scan, word_at
 from tests.unit.indexes.samples import METRICS, adversarial, clustered
 
 COUNT, DIMENSION = 6_001, 96
@@ -43,6 +44,26 @@ def test_nearly_all_of_the_nearest_are_found_under_any_mask(graph: GraphIndex, a
             assert (np.diff(distances[0]) >= 0).all()
             found.append(len(np.intersect1d(rows[0], graph.flat.search(query, wanted, mask=mask)[0])) / wanted)
     assert np.mean(found) >= 0.99
+
+
+@pytest.mark.parametrize("crowded", [True, False])
+def test_a_crowd_is_scored_without_estimates(crowded: bool) -> None:
+    """Where all rows are at about one distance most of them pass, so after the sample all codes are read."""
+    random = np.random.default_rng(5)
+    vectors = random.standard_normal((COUNT, DIMENSION)).astype(np.float32) if crowded else clustered(COUNT, DIMENSION)
+    flat = build_flat(vectors, "cosine")
+    graph = build_graph(flat, degree=8, build_effort=16)
+    query, k, work = vectors[7], 10, np.zeros(4, np.int64)
+    mask = random.random(COUNT) < 0.6
+    rows, distances = np.empty((1, k), np.int64), np.empty((1, k), np.float64)
+    sign_scan(
+        flat.vectors, flat.codes, flat.factors, flat.centre, graph.rotation, graph.records, graph.neighbours,
+        METRIC_CODES[graph.metric], graph.lengths[1], graph.lengths[2], query[None], COUNT, mask.view(np.uint8), work,
+        rows, distances,
+    )  # fmt: skip
+    allowed, estimated, scored = int(mask.sum()), int(work[1]), int(work[2])
+    assert (estimated < allowed // 4 and scored > allowed // 2) if crowded else (estimated == allowed > 2 * scored)
+    assert distances[0].tolist() == flat.search(query, k, mask=mask)[1].tolist()
 
 
 def test_what_is_missing_is_padding(graph: GraphIndex) -> None:

@@ -39,6 +39,7 @@ SLACK = 1e-6
     given(float32),
     int64,
     given(int64),
+    given(uint8),
     filled(int64, 2),
     filled(float64, 2),
 )
@@ -52,12 +53,13 @@ def flat_search(
     centre: Any,
     metric: int,
     subset: Any,
+    mask: Any,
     out_rows: Any,
     out_distances: Any,
 ) -> None:
     """Fill out_rows[b, k] (padded -1) and out_distances[b, k] (padded inf).
 
-    With a subset only these rows are looked at, with an empty one all rows.
+    With a subset only these rows are looked at, with a mask all rows and the allowed ones kept; both may be empty.
     """
     k = out_rows.shape[1]
     total = subset.shape[0] if subset.shape[0] > 0 else codes.shape[0]
@@ -77,8 +79,15 @@ def flat_search(
         for begin in range(0, total, ROWS_AT_ONCE):
             end = min(begin + ROWS_AT_ONCE, total)
             for g in range(members):
-                _estimate(p[g], terms[g], begin, end, codes, factors, errors, radii, subset,
-                          upper[g], sizes[g], rows[g], lower[g])  # fmt: skip
+                if subset.shape[0] > 0:
+                    _estimate(p[g], terms[g], begin, end, codes, factors, errors, radii, subset, mask,
+                              upper[g], sizes[g], rows[g], lower[g], True, False)  # fmt: skip
+                elif mask.shape[0] > 0:
+                    _estimate(p[g], terms[g], begin, end, codes, factors, errors, radii, subset, mask,
+                              upper[g], sizes[g], rows[g], lower[g], False, True)  # fmt: skip
+                else:
+                    _estimate(p[g], terms[g], begin, end, codes, factors, errors, radii, subset, mask,
+                              upper[g], sizes[g], rows[g], lower[g], False, False)  # fmt: skip
         for g in range(members):
             _rerank(queries[first + g], vectors, metric, upper[g], sizes[g], rows[g], lower[g],
                     out_rows[first + g], out_distances[first + g])  # fmt: skip
@@ -87,14 +96,16 @@ def flat_search(
 @helper
 def _estimate(
     p: Any, terms: Any, begin: int, end: int, codes: Any, factors: Any, errors: Any, radii: Any, subset: Any,
-    upper: Any, sizes: Any, rows: Any, lower: Any,
+    mask: Any, upper: Any, sizes: Any, rows: Any, lower: Any, gathered: bool, masked: bool,
 ) -> None:  # fmt: skip
-    """Pass 1 over [begin, end). sizes = (upper bounds kept, rows kept)."""
+    """Pass 1 over [begin, end), of the subset where `gathered`. sizes = (upper bounds kept, rows kept).
+
+    A row that the mask leaves out gets a bound that turns it down: a branch of its own would often be guessed wrong.
+    """
     scale, offset, base, length, residue = terms[0], np.int64(terms[1]), terms[2], terms[3], terms[4]
     stride = codes.shape[1]
     blocks = stride // BLOCK
     start, query = codes.ctypes.data, p.ctypes.data
-    gathered = subset.shape[0] > 0
     k = upper.shape[0]
     bounds, kept = sizes[0], sizes[1]
     for position in range(begin, end):
@@ -110,7 +121,10 @@ def _estimate(
         least = estimate - bound
         if not error < np.inf:
             least, bound = -np.inf, np.inf
+        least = np.inf if masked and mask[row] == 0 else least
         if bounds == k and least > upper[k - 1]:
+            continue
+        if masked and mask[row] == 0:
             continue
         rows[kept] = row
         lower[kept] = least
@@ -123,7 +137,7 @@ def _estimate(
 def _rerank(
     query: Any, vectors: Any, metric: int, upper: Any, sizes: Any, rows: Any, lower: Any, out_rows: Any, out: Any
 ) -> None:
-    """Pass 2: exact distances of the rows whose lower bound is not above the k-th upper bound."""
+    """Pass 2: exact distances of rows whose lower bound is not above the k-th upper bound and distance so far."""
     k = out.shape[0]
     dimension = query.shape[0]
     start, wide = vectors.ctypes.data, widened(query)
@@ -132,16 +146,20 @@ def _rerank(
     kept = 0
     for position in range(sizes[1]):
         if lower[position] <= limit:
-            rows[kept] = rows[position]
+            rows[kept], lower[kept] = rows[position], lower[position]
             kept += 1
     size = 0
     lines = (dimension * 4 + 63) >> 6
     for position in range(kept):
-        if position + 1 < kept:
+        if position + 1 < kept and lower[position + 1] <= limit:
             prefetch(start + np.int64(rows[position + 1]) * dimension * 4, lines)
+        if lower[position] > limit:
+            continue
         row = np.int64(rows[position])
         distance = row_distance(wide.ctypes.data, start + row * dimension * 4, dimension, metric, norm)
         size = insert_ranked(out, out_rows, size, k, distance, row)
+        if size == k:
+            limit = min(limit, out[k - 1])
     for position in range(size, k):
         out[position] = np.inf
         out_rows[position] = -1
