@@ -21,6 +21,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
+from schemathesis.core.errors import UnsupportedSchema
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -115,7 +116,7 @@ class Examiner:
 
         try:
             send()
-        except hypothesis.errors.Unsatisfiable:
+        except (hypothesis.errors.Unsatisfiable, UnsupportedSchema):
             self.statuses["operations without such cases"] += 1
 
     def _send(self, case: Any, standing: bool) -> None:
