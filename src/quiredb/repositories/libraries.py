@@ -128,7 +128,8 @@ class LibraryRepository:
     def create(self, command: CreateLibrary, expected: Expectation = ANY_STATE) -> tuple[OpenLibrary, bool]:
         """Make a library; its catalogue entry is the commit point. Answers (library, whether it is new).
 
-        An id that is taken is a failed precondition, unless the idempotency token made that library.
+        Whatever the disk can refuse comes before the entry, so one that is listed is served. An id that is taken is a
+        failed precondition, unless the idempotency token made that library.
         """
         with self._lock:
             made_before = command.idempotency and self.folder.catalogue.recall_creation(command.idempotency)
@@ -140,13 +141,14 @@ class LibraryRepository:
                 raise PreconditionFailed(f"The library {command.id!r} exists already.")
             key = os.urandom(8).hex()
             command = replace(command, position=self.folder.catalogue.first_position(command.id))
-            store = LibraryStore.create(self.folder.library_folder(key), command)
+            library = self._loaded(LibraryStore.create(self.folder.library_folder(key), command))
             try:
                 self.folder.catalogue.add(command.id, key, command.idempotency)
             except StorageFailed:
-                store.close()
+                library.store.close()
                 raise
-            return self._opened(command.id, store), True
+            self._serve(command.id, library)
+            return library, True
 
     def delete(self, library_id: str, expected: Expectation = ANY_STATE) -> None:
         """Remove a library and its files; a damaged one too, as long as no version of it is expected."""
@@ -216,13 +218,13 @@ class LibraryRepository:
 
     def _open_existing(self, library_id: str, key: str) -> OpenLibrary | None:
         try:
-            library = self._opened(library_id, self._store_of(library_id, key))
+            library = self._loaded(self._store_of(library_id, key))
         except StorageFailed as error:
             _log.error("library %s cannot be opened: %s", library_id, error.detail)
             closed = _Closed(key, error, time.monotonic() + _OPEN_AGAIN_SECONDS)
             self._closed = {**self._closed, library_id: closed}
             return None
-        self._closed = {name: closed for name, closed in self._closed.items() if name != library_id}
+        self._serve(library_id, library)
         return library
 
     def _open_again(self, library_id: str) -> OpenLibrary | None:
@@ -238,14 +240,15 @@ class LibraryRepository:
                 raise self._closed[library_id].error
             return library
 
-    def _opened(self, library_id: str, store: LibraryStore) -> OpenLibrary:
+    def _loaded(self, store: LibraryStore) -> OpenLibrary:
+        """Everything that is read at opening; nobody finds the library yet."""
         try:
             store.remove_unlisted_segments()
             loaded = load_collection(store)
         except BaseException:
             store.close()
             raise
-        library = OpenLibrary(
+        return OpenLibrary(
             store,
             loaded.collection,
             loaded.damaged,
@@ -255,9 +258,12 @@ class LibraryRepository:
             self.housekeeping.changed,
             self.housekeeping.recorded,
         )
+
+    def _serve(self, library_id: str, library: OpenLibrary) -> None:
+        """From now on requests and background work find the library."""
+        self._closed = {name: closed for name, closed in self._closed.items() if name != library_id}
         self._libraries = {**self._libraries, library_id: library}
         self.housekeeping.opened(library)
-        return library
 
 
 def _close(library: OpenLibrary) -> None:

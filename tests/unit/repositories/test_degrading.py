@@ -179,6 +179,35 @@ def test_a_full_disk_refuses_writes_and_takes_them_again_without_a_restart(tmp_p
         repository.close()
 
 
+def test_a_library_that_is_made_is_answered_though_space_runs_out_right_after_its_entry(tmp_path: Path) -> None:
+    with simulated(tmp_path) as journal:
+        repository = LibraryRepository.open(tmp_path / "data")
+        fill_disk_after_entry(journal)
+        made, _ = repository.create(creation())
+        assert journal.failed is not None, "the disk was full when the catalogue's log was merged"
+        journal.heal()
+        fill(made, range(30))
+        repository.close()
+        reopened = LibraryRepository.open(tmp_path / "data")
+        assert_finds(reopened.get("library"), set(range(30)))
+        reopened.close()
+
+
+def fill_disk_after_entry(journal: Journal) -> None:
+    """Let the disk be full from the first write on that follows the flush of the catalogue's log."""
+    call = journal.call
+    committed = False
+
+    def chosen(kind: str, path: Path) -> Way | None:
+        nonlocal committed
+        committed = committed or (kind == "flush" and path.name == "catalogue.sqlite-wal")
+        if committed and journal.failed is None and (kind, path.name) == ("write", "catalogue.sqlite"):
+            journal.fail(len(journal.calls), Way.FULL)
+        return call(kind, path)
+
+    journal.call = chosen  # type: ignore[method-assign]
+
+
 def test_a_library_that_only_wanted_file_descriptors_is_opened_when_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
