@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from reliability.promises import PROMISES, Promise
+from reliability.promises import PROMISES, Evidence, Promise
 from reliability.records import RESULTS, ROOT, Record
 
 PAGE = ROOT / "RELIABILITY.md"
 PROMISED = ("<!-- promises: python -m reliability.report -->", "<!-- end of promises -->")
+UNSAVED = "short form only, no full run is saved"
 COMMANDS = ("<!-- commands: python -m reliability.report -->", "<!-- end of commands -->")
 
 
@@ -26,24 +27,36 @@ def commands(promises: Iterable[Promise]) -> str:
     """A Markdown table with a row for each rig: the command that repeats its figures, and what else it counted."""
     rigs = dict.fromkeys(evidence.rig for promise in promises for evidence in promise.evidence)
     lines = ["| Rig | Command | Everything counted | Minutes |", "| --- | --- | --- | --- |"]
-    for record in map(_record, rigs):
+    for rig in rigs:
+        record = _record(rig)
+        if record is None:
+            lines.append(f"| {rig} | `python -m reliability.{rig} --save` | {UNSAVED} | |")
+            continue
         counted = ", ".join(f"{count:,} {what}" for what, count in record.counts.items())
-        lines.append(f"| {record.rig} | `{record.command}` | {counted} | {record.seconds / 60:.0f} |")
+        lines.append(f"| {rig} | `{record.command}` | {counted} | {record.seconds / 60:.0f} |")
     return "\n".join(lines)
 
 
 def _row(promise: Promise) -> str:
     records = {evidence: _record(evidence.rig) for evidence in promise.evidence}
+    saved = [record for record in records.values() if record is not None]
     counted = "; ".join(
-        ", ".join(f"{record.counts[what]:,} {what}" for what in evidence.counts) for evidence, record in records.items()
+        f"{evidence.rig}: {UNSAVED}" if record is None else _counted(record, evidence)
+        for evidence, record in records.items()
     )
-    planted = ", ".join(f"`{bug}`" for record in records.values() for bug in record.planted)
-    violations = sum(len(record.violations) for record in records.values())
+    planted = ", ".join(f"`{bug}`" for record in saved for bug in record.planted)
+    violations = str(sum(len(record.violations) for record in saved)) if saved else ""
     return f"| {promise.fault} {promise.title} | {promise.promise} | {counted} | {violations} | {planted} |"
 
 
-def _record(rig: str) -> Record:
-    return Record.load(RESULTS / f"{rig}.json")
+def _counted(record: Record, evidence: Evidence) -> str:
+    return ", ".join(f"{record.counts[what]:,} {what}" for what in evidence.counts)
+
+
+def _record(rig: str) -> Record | None:
+    """The saved record of a rig, or None."""
+    path = RESULTS / f"{rig}.json"
+    return Record.load(path) if path.exists() else None
 
 
 def page_with_tables(page: str) -> str:
