@@ -2,7 +2,7 @@
 
     frontier    rows that were met, by score; most scores are one-bit estimates           (frontier.py)
     best        the rows that were expanded, by 8-bit score; at most `width`, sorted
-    limit       an upper bound of the (width + SLACK)-th best score met: rows above it cannot matter
+    limit       an upper bound of the (width + SLACK)-th best score met: rows above it cannot matter (score_limit.py)
 
     take the least of the frontier; stop if `best` is full and all of it is nearer
     if its score is an estimate: score it by its 8-bit code; if it is no longer the least, put it back
@@ -39,6 +39,7 @@ from quiredb.indexes.kernels.level import dot_codes
 from quiredb.indexes.kernels.pointers import address_of
 from quiredb.indexes.kernels.quantize import twice_signed
 from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.score_limit import BINS, count_score, limit_at, start_limit
 from quiredb.indexes.kernels.sign_codes import clear_bytes, float_at
 from quiredb.indexes.kernels.sign_dots import TOGETHER, sign_dots, sign_lines
 from quiredb.indexes.kernels.simd import BLOCK, prefetch
@@ -49,8 +50,6 @@ SEEDS = 4
 EXPANDED_AT_ONCE = 3
 SLACK = 16
 """Rows beyond `width` that the limit leaves room for: estimates err."""
-BINS = 512
-"""Steps of the histogram that the limit is read from."""
 SETTLED = 32
 """Rows a walk expands on its way to the query, at most; those after them are around it."""
 _LINE = 64
@@ -199,56 +198,6 @@ def seed(table: Any, gates: Any, query: Any, scratch: Any) -> int:
         fetch(table, row)
         size = push(scratch.heap, size, chosen[i])
     return size
-
-
-class Limit(NamedTuple):
-    """What the rank-th best score met is known by: a histogram of scores from `lowest` on, and the latest score counted
-    in each of its steps, as copies of one vector count once.
-    """
-
-    histogram: Any
-    latest: Any
-    lowest: Any
-    per_score: Any
-    rank: Any
-
-
-@helper
-def start_limit(scratch: Any, query: Any, size: int, rank: int) -> Any:
-    """An empty histogram, whose steps reach to the worst score of the frontier."""
-    clear_bytes(address_of(scratch.histogram), BINS * 4)
-    clear_bytes(address_of(scratch.latest), BINS * 4)
-    highest = query.lowest
-    for i in range(size):
-        highest = max(highest, score_of(scratch.heap[ROOT + i]))
-    per_score = np.float32(BINS) / (highest - query.lowest) if highest > query.lowest else np.float32(0.0)
-    return Limit(scratch.histogram, scratch.latest, query.lowest, per_score, rank)
-
-
-@helper
-def limit_at(limit: Any, last: int) -> Any:
-    """The upper edge of the step where the rank-th best score is; infinity while fewer were met."""
-    if last == BINS - 1:
-        return np.float32(np.inf)
-    return limit.lowest + np.float32(last + 1) / limit.per_score
-
-
-@helper
-def count_score(limit: Any, last: Any, counted: Any, score: Any) -> Any:
-    """Count a score; returns the step where the rank-th best is now, and how many scores are not beyond it."""
-    above = (score - limit.lowest) * limit.per_score
-    if not above < last + 1:
-        return last, counted
-    step = np.int64(above) if above > 0 else 0
-    if limit.latest[step] == score:
-        return last, counted
-    limit.latest[step] = score
-    limit.histogram[step] += 1
-    counted += 1
-    while last > 0 and counted - limit.histogram[last] >= limit.rank:
-        counted -= limit.histogram[last]
-        last -= 1
-    return last, counted
 
 
 @helper

@@ -13,8 +13,9 @@ from numba.extending import register_jitable
 
 from quiredb.indexes.kernels.pointers import float32_pointer, int32_pointer, int64_pointer, uint64_pointer
 from quiredb.indexes.kernels.registry import helper
+from quiredb.indexes.kernels.score_limit import BINS
 from quiredb.indexes.kernels.sign_dots import planes_length
-from quiredb.indexes.kernels.walk import BINS, Scratch
+from quiredb.indexes.kernels.walk import Scratch
 
 _LINE_WORDS = 8
 _SMALL = 16
