@@ -1,7 +1,7 @@
 """The limit of a walk: an upper bound of the rank-th best score met, for one addition a score.
 
-A histogram of BINS steps from the lowest possible score to the worst of the seeds is enough: the limit is the upper edge
-of the step that holds the rank-th best. It only falls. Scores beyond its step need not be counted any more.
+A histogram of BINS steps from the lowest possible score to the worst of the seeds is enough: the limit is the upper
+edge of the step that holds the rank-th best. It only falls. Scores beyond its step need not be counted any more.
 """
 
 from __future__ import annotations
