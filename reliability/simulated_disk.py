@@ -49,6 +49,12 @@ class SimulatedDisk(LocalDisk):
         self._open[descriptor] = (path, self._journal.number(path), 0)
         return descriptor
 
+    def open_again(self, path: Path) -> int:
+        self._call("open_again", path)
+        descriptor = super().open_again(path)
+        self._open[descriptor] = (path, self._journal.number(path), 0)
+        return descriptor
+
     def write(self, descriptor: int, content: bytes | memoryview) -> int:
         path, number, offset = self._open[descriptor]
         way = self._journal.call("write", path)

@@ -32,6 +32,7 @@ def retry_failed_fsync() -> None:
 
 def trust_cached_log() -> None:
     """What an earlier process left in the log is built upon as if it were on the disk."""
+    database.renew_log = lambda path: None
     WriteConnection._take_over_log = lambda self: None  # type: ignore[method-assign]
 
 

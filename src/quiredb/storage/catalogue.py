@@ -34,7 +34,7 @@ class Catalogue:
     @classmethod
     def open(cls, path: Path) -> "Catalogue":
         """The catalogue that is there."""
-        return cls(WriteConnection.open(path))
+        return cls(WriteConnection.open_shared(path))
 
     def close(self) -> None:
         """Close the database."""

@@ -36,7 +36,7 @@ def check_folder(path: Path, progress: Progress | None = None) -> list[Finding]:
 
 def _check(path: Path, progress: Progress) -> Iterator[Finding]:
     progress("catalogue")
-    damaged = list(check_database(path / CATALOGUE_NAME))
+    damaged = list(check_database(path / CATALOGUE_NAME, is_shared=True))
     yield from damaged
     if damaged:
         return

@@ -12,7 +12,7 @@ from quiredb.domain.chunk import EMBEDDING_COMPONENT_BYTES
 from quiredb.domain.errors import FormatUnsupported, StorageFailed
 from quiredb.domain.limits import CHUNK_POSITION_MAX
 from quiredb.storage.connections import ReadConnections, WriteConnection
-from quiredb.storage.database import PAGE_BYTES, database_errors, fetch, fetch_one, open_database
+from quiredb.storage.database import PAGE_BYTES, database_errors, fetch, fetch_one, open_database, open_with_its_log
 from quiredb.storage.encoding import decode_chunk_metadata, decode_document_metadata
 from quiredb.storage.files import read_file
 from quiredb.storage.findings import Finding, Severity
@@ -50,13 +50,14 @@ SELECT row, id, place, born, died, metadata, text, vector FROM chunk_versions WH
 _DOCUMENT_ROWS = "SELECT row, id, born, died, metadata FROM documents WHERE row > ? ORDER BY row LIMIT ?"
 
 
-def check_database(path: Path) -> Iterator[Finding]:
+def check_database(path: Path, *, is_shared: bool = False) -> Iterator[Finding]:
     """The checksum of every page (also free ones), and SQLite's own integrity check of a database file.
 
+    is_shared: other processes may have it open.
     Raises `FormatUnsupported` when it is newer: nobody can tell what it should hold.
     """
     try:
-        connection = open_database(path)
+        connection = open_with_its_log(path) if is_shared else open_database(path)
     except FormatUnsupported:
         raise
     except StorageFailed as error:

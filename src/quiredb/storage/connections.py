@@ -8,9 +8,17 @@ from pathlib import Path
 
 import apsw
 
-from quiredb.domain.errors import StorageFailed, StorageFull, Unavailable
-from quiredb.storage.database import BUSY_MILLISECONDS, leave_log, merge_log, open_database, open_reader
+from quiredb.domain.errors import StorageFailed, StorageFull, Unavailable, WritesStopped
+from quiredb.storage.database import (
+    BUSY_MILLISECONDS,
+    leave_log,
+    merge_log,
+    open_database,
+    open_reader,
+    open_with_its_log,
+)
 from quiredb.storage.health import DatabaseHealth
+from quiredb.storage.write_ahead_log import renew_log_in_place
 
 _log = logging.getLogger(__name__)
 _MERGE_BUSY_MILLISECONDS = 20
@@ -21,8 +29,9 @@ _LOG_PAGES = 1_000
 class WriteConnection:
     """The connection that writes. Its callers guarantee that one thread uses it at a time.
 
-    What an earlier process left in the log is merged before anything is written behind it: that process may have failed
-    to flush it, in which case it is read from the operating system's cache and may not be on the disk.
+    What an earlier process left in the log is written once more and merged before anything is written behind it: that
+    process may have failed to flush it, in which case it is read from the operating system's cache and is not on the
+    disk. `_log_is_ours` says that this is done, `_log_is_durable` that the first half of it is.
     """
 
     def __init__(self, path: Path, connection: apsw.Connection) -> None:
@@ -30,22 +39,37 @@ class WriteConnection:
         self.health = DatabaseHealth(path)
         self._connection = connection
         self._log_is_ours = True
+        self._log_is_durable = True
         self._log_pages = 0
         connection.set_wal_hook(self._note_log)
 
     @classmethod
     def open(cls, path: Path) -> "WriteConnection":
         """The connection to a file that no other connection has open. `FormatUnsupported` before it is touched."""
-        writer = cls(path, open_database(path))
         try:
-            writer._take_over_log()
+            writer = cls(path, open_database(path))
         except StorageFull as error:
-            writer._log_is_ours = False
+            _log.warning("the log is written once more later: %s", error.detail)
+            return cls.open_shared(path)
+        return writer._taking_over()
+
+    @classmethod
+    def open_shared(cls, path: Path) -> "WriteConnection":
+        """The same of a file that other processes may have open: their log cannot be replaced, only written over."""
+        writer = cls(path, open_with_its_log(path))
+        writer._log_is_durable = False
+        return writer._taking_over()
+
+    def _taking_over(self) -> "WriteConnection":
+        try:
+            self._take_over_log()
+        except StorageFull as error:
+            self._log_is_ours = False
             _log.warning("the log is merged later, before the next write: %s", error.detail)
         except StorageFailed:
-            writer.abandon()
+            self.abandon()
             raise
-        return writer
+        return self
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
@@ -73,6 +97,7 @@ class WriteConnection:
     def merge_log(self) -> None:
         """Merge the write-ahead log into the file and empty it, as far as readers allow."""
         self.health.require_writable()
+        self._make_log_durable()
         with self.health.watching():
             self._connection.set_busy_timeout(_MERGE_BUSY_MILLISECONDS)
             try:
@@ -86,9 +111,10 @@ class WriteConnection:
     def close(self) -> None:
         """Close, after which the write-ahead log is merged and gone unless a reader is still open.
 
-        After a flush has failed the log stays: merging it would flush the same file again.
+        After a flush has failed the log stays: merging it would flush the same file again. One that may not be on the
+        disk stays too.
         """
-        if self.health.writes_stopped is not None or self.health.damage is not None:
+        if self.health.writes_stopped is not None or self.health.damage is not None or not self._log_is_durable:
             self.abandon()
             return
         with self.health.watching():
@@ -101,9 +127,26 @@ class WriteConnection:
             self._connection.close()
 
     def _take_over_log(self) -> None:
+        self._make_log_durable()
         with self.health.watching():
             merge_log(self._connection)
         self._log_is_ours = True
+
+    def _make_log_durable(self) -> None:
+        """Write the log over itself, while no other process can append to it."""
+        if self._log_is_durable:
+            return
+        with self.health.watching():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                renew_log_in_place(self.path)
+            except StorageFull:
+                raise
+            except StorageFailed as error:
+                raise WritesStopped(f"{error.detail} Nothing more is written there until a restart.") from error
+            finally:
+                self._connection.execute("ROLLBACK")
+        self._log_is_durable = True
 
     def _merge_in_passing(self) -> None:
         """The commit is durable, so it is answered whatever happens here; the log stays as it is then."""

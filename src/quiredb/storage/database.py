@@ -14,8 +14,8 @@ import apsw
 import apsw.sqlite_extra
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull, WritesStopped
-from quiredb.storage.files import TEMPORARY_SUFFIX, is_file, read_file, remove_file, rename_file
-from quiredb.storage.write_ahead_log import check_log
+from quiredb.storage.files import TEMPORARY_SUFFIX, is_file, read_record, remove_file, rename_file
+from quiredb.storage.write_ahead_log import check_log, renew_log
 
 VFS_NAME = "cksmvfs"
 PAGE_BYTES = 16 * 1024
@@ -103,10 +103,18 @@ def merge_log(connection: apsw.Connection) -> None:
 
 
 def open_database(path: Path) -> apsw.Connection:
-    """The writing connection to an existing file. `FormatUnsupported` before anything is touched.
+    """The writing connection to an existing file that no other has open. `FormatUnsupported` before it is touched.
 
-    `DataDamaged` when the write-ahead log holds acknowledged commits that cannot be read.
+    `DataDamaged` when the write-ahead log holds acknowledged commits that cannot be read; `StorageFull` when there is
+    no space for the copy of it that is known to be on the disk.
     """
+    check_format(path)
+    renew_log(path)
+    return open_with_its_log(path)
+
+
+def open_with_its_log(path: Path) -> apsw.Connection:
+    """The same with the log as it lies there, which may be in the system's cache only: to be read, and never merged."""
     check_format(path)
     connection = open_beside(path)
     try:
@@ -162,7 +170,7 @@ def check_format(path: Path) -> None:
     """Judge the file by the 100 bytes of its header, read as plain bytes so that nothing is created or recovered."""
     if not is_file(path):
         raise DataDamaged(f"{path} is missing; restore it from a backup.")
-    header = read_file(path, 100)
+    header = read_record(path, 100)
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
         raise DataDamaged(f"{path} is not a database any more; restore it from a backup.")
     (version,) = struct.unpack_from(">I", header, 60)

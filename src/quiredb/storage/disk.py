@@ -25,6 +25,10 @@ class Disk(Protocol):
         """An empty file, open for writing; one of that name loses its content."""
         ...
 
+    def open_again(self, path: Path) -> int:
+        """A file that exists, open for writing from its beginning; its content stays but for what is written over."""
+        ...
+
     def write(self, descriptor: int, content: bytes | memoryview) -> int:
         """Append as much as goes; returns the number of bytes."""
         ...
@@ -96,6 +100,10 @@ class LocalDisk:
     def create(self, path: Path) -> int:
         """Open an empty file."""
         return os.open(path, _CREATE, 0o600)
+
+    def open_again(self, path: Path) -> int:
+        """Open a file to write over it."""
+        return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
 
     def write(self, descriptor: int, content: bytes | memoryview) -> int:
         """Append."""

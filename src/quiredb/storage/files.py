@@ -55,6 +55,12 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> int:
     return written
 
 
+def rewrite_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write over the beginning of a file that exists, durably; it keeps its size, and whoever has it open keeps it."""
+    with file_errors(path):
+        _fill(DISK.open_again(path), parts)
+
+
 def rename_file(source: Path, target: Path) -> None:
     """Give a finished file its name, durably; a file of that name is replaced."""
     with file_errors(target):
@@ -106,6 +112,12 @@ def read_file(path: Path, limit: int = -1, offset: int = 0) -> bytes:
             raise
 
 
+def read_record(path: Path, limit: int = -1, offset: int = 0) -> bytes:
+    """The same of a file that cannot be built again: an error of the disk is no proof of damage, and may pass."""
+    with file_errors(path):
+        return DISK.read(path, limit, offset)
+
+
 def map_file(path: Path) -> Mapped:
     """The content of a file that is not empty, read from the medium when it is touched."""
     with file_errors(path):
@@ -140,7 +152,11 @@ def file_bytes(path: Path) -> int:
 
 
 def _write(path: Path, parts: Iterable[bytes | memoryview]) -> int:
-    descriptor = DISK.create(path)
+    return _fill(DISK.create(path), parts)
+
+
+def _fill(descriptor: int, parts: Iterable[bytes | memoryview]) -> int:
+    """Write all parts, flush and close."""
     written = 0
     try:
         for part in parts:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quiredb.domain.errors import StorageFailed
-from quiredb.storage.database import database_errors, open_database
+from quiredb.storage.database import database_errors, leave_log, open_with_its_log
 from quiredb.storage.files import is_file
 from quiredb.storage.library_store import DATABASE_NAME
 from quiredb.storage.state import load_state
@@ -20,7 +20,8 @@ def is_remnant(folder: Path, first_position: Callable[[str], int]) -> bool:
     if not is_file(path):
         return True
     try:
-        connection = open_database(path)
+        connection = open_with_its_log(path)
+        leave_log(connection)
         try:
             with database_errors(path):
                 library = load_state(connection).library

@@ -17,12 +17,13 @@ from typing import TypeAlias
 import apsw
 
 from quiredb.domain.errors import DataDamaged
-from quiredb.storage.files import file_bytes, read_file
+from quiredb.storage.files import file_bytes, read_record, rewrite_file, write_file
 
 _HEADER = struct.Struct(">IIIIIIII")
 _FRAME = struct.Struct(">IIIIII")
 _CHECKED_BYTES = 8
 _MASK = 0xFFFFFFFF
+_SLICE_BYTES = 1024 * 1024
 
 Checksum: TypeAlias = tuple[int, int]
 
@@ -37,12 +38,34 @@ class _Frame:
     checksum: Checksum
 
 
+def renew_log(path: Path) -> None:
+    """Bring the log that an earlier process left onto the disk, as a new file. No connection is open.
+
+    That process may have failed to flush the log. Then it is read from the operating system's cache, which calls it
+    clean, and no flush would write it: merged into the database as it is, it could leave half of a commit there when
+    the power fails, and no log to finish it from.
+    """
+    log = _log_of(path)
+    if file_bytes(log):
+        write_file(log, _slices(log))
+
+
+def renew_log_in_place(path: Path) -> None:
+    """The same where connections are open, or no space is left: each byte is written over itself.
+
+    A power loss meanwhile may damage the sector that is being written.
+    """
+    log = _log_of(path)
+    if file_bytes(log):
+        rewrite_file(log, _slices(log))
+
+
 def check_log(path: Path, connection: apsw.Connection) -> None:
     """Raises `DataDamaged` when the log of the database at `path` holds acknowledged commits that SQLite cannot see.
 
     `connection` is a new one, through which nothing was written yet.
     """
-    log = path.with_name(path.name + "-wal")
+    log = _log_of(path)
     if not file_bytes(log):
         return
     seen, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
@@ -52,6 +75,15 @@ def check_log(path: Path, connection: apsw.Connection) -> None:
         raise DataDamaged(
             f"{log} is damaged before byte {lost.offset}: commits behind it would be lost; restore it from a backup."
         )
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _slices(log: Path) -> Iterator[bytes]:
+    for offset in range(0, file_bytes(log), _SLICE_BYTES):
+        yield read_record(log, _SLICE_BYTES, offset)
 
 
 def _acknowledged_behind(log: Path, seen: int, page_bytes: int) -> _Frame | None:
@@ -73,14 +105,14 @@ def _frames(log: Path, page_bytes: int) -> Iterator[_Frame]:
     size = file_bytes(log)
     step = _FRAME.size + page_bytes
     for offset in range(_HEADER.size, size - step + 1, step):
-        _, pages, *salts_and_checksum = _FRAME.unpack(read_file(log, _FRAME.size, offset))
+        _, pages, *salts_and_checksum = _FRAME.unpack(read_record(log, _FRAME.size, offset))
         salt_1, salt_2, checksum_1, checksum_2 = salts_and_checksum
         yield _Frame(offset, pages, (salt_1, salt_2), (checksum_1, checksum_2))
 
 
 def _salts(log: Path) -> tuple[int, int] | None:
     """The salts of the log's header, or None when its own checksum does not hold."""
-    header = read_file(log, _HEADER.size, 0)
+    header = read_record(log, _HEADER.size, 0)
     _, _, _, _, salt_1, salt_2, checksum_1, checksum_2 = _HEADER.unpack(header)
     computed = (_checksum((0, 0), header[: _HEADER.size - _CHECKED_BYTES], order) for order in "<>")
     return (salt_1, salt_2) if (checksum_1, checksum_2) in computed else None
@@ -100,7 +132,7 @@ def _continues(log: Path, page_bytes: int, before: Checksum | None, commit: _Fra
 
 def _content(log: Path, page_bytes: int, frame: _Frame) -> bytes:
     """What a frame's checksum is of: the first two fields of its header, and the page."""
-    read = read_file(log, _FRAME.size + page_bytes, frame.offset)
+    read = read_record(log, _FRAME.size + page_bytes, frame.offset)
     return read[:_CHECKED_BYTES] + read[_FRAME.size :]
 
 

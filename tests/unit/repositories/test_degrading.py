@@ -119,12 +119,12 @@ def test_a_library_whose_deletion_is_in_doubt_takes_no_writes(tmp_path: Path) ->
         repository.close()
 
 
-def fail_next(journal: Journal, kind: str, way: Way = Way.ERROR) -> None:
-    """Let the next call of a kind fail; earlier ones of other kinds succeed."""
+def fail_next(journal: Journal, kind: str, way: Way = Way.ERROR, suffix: str = "") -> None:
+    """Let the next call of a kind to a file whose name ends so fail; earlier ones succeed."""
     call = journal.call
 
     def chosen(what: str, path: Path) -> Way | None:
-        if what == kind and journal.failed is None:
+        if what == kind and path.name.endswith(suffix) and journal.failed is None:
             journal.fail(len(journal.calls), way)
         return call(what, path)
 
@@ -191,6 +191,21 @@ def test_a_library_that_is_made_is_answered_though_space_runs_out_right_after_it
         reopened = LibraryRepository.open(tmp_path / "data")
         assert_finds(reopened.get("library"), set(range(30)))
         reopened.close()
+
+
+def test_a_library_that_could_not_be_read_once_is_opened_when_it_is_asked_for(tmp_path: Path) -> None:
+    """The disk's error is no proof of damage."""
+    with simulated(tmp_path) as journal:
+        repository = LibraryRepository.open(tmp_path / "data")
+        fill(repository.create(creation())[0], range(30))
+        repository.close()
+        fail_next(journal, "read", suffix="library.sqlite")
+        repository = LibraryRepository.open(tmp_path / "data")
+        assert list(repository.damaged) == ["library"]
+        journal.heal()
+        wait_until(lambda: can_be_found(repository, "library"), "the library opens")
+        assert_finds(repository.get("library"), set(range(30)))
+        repository.close()
 
 
 def fill_disk_after_entry(journal: Journal) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from quiredb.domain.errors import DataDamaged
+from quiredb.domain.errors import DataDamaged, StorageFull
 from quiredb.storage.database import PAGE_BYTES
 from quiredb.storage.library_store import DATABASE_NAME, LibraryStore
+from reliability.journal import Way
+from reliability.medium import Flushed, FlushedNames, Named, Wrote
+from reliability.simulated_disk import simulated
 from tests.unit.storage.building import create_command, put, write
 
 LOG_HEADER, FRAME_HEADER = 32, 24
@@ -46,6 +49,40 @@ def chunk_count(log: Path) -> int:
         return store.library().chunk_count
     finally:
         store.close()
+
+
+def test_what_is_merged_at_opening_is_on_the_disk_whenever_the_power_goes(tmp_path: Path) -> None:
+    """Before a byte of the database changes, the log that an earlier process left was written and flushed again."""
+    log = crashed(tmp_path)
+    with simulated(tmp_path, {"crashed/library.sqlite": 1, "crashed/library.sqlite-wal": 2}) as journal:
+        LibraryStore.open(log.parent).close()
+    written = [step for step in journal.steps if isinstance(step, Wrote)]
+    first = next(place for place, step in enumerate(journal.steps) if isinstance(step, Wrote) and step.file == 1)
+    copy = next(step.file for step in written if step.file not in {1, 2})
+    before = journal.steps[:first]
+    assert before.index(Flushed(copy)) < before.index(
+        Named("crashed", (("library.sqlite-wal.tmp", None), ("library.sqlite-wal", copy)))
+    )
+    assert FlushedNames("crashed") in before
+
+
+def test_without_space_for_a_copy_the_log_is_read_and_taken_over_later(tmp_path: Path) -> None:
+    log = crashed(tmp_path)
+    content = log.read_bytes()
+    with simulated(tmp_path, {"crashed/library.sqlite": 1, "crashed/library.sqlite-wal": 2}) as journal:
+        refuse = journal.call
+        journal.call = lambda kind, path: Way.FULL if kind in {"create", "write"} else refuse(kind, path)  # type: ignore[method-assign]
+        store = LibraryStore.open(log.parent)
+        assert store.library().chunk_count == 3
+        with pytest.raises(StorageFull):
+            write(store, put("c3"))
+        assert [step for step in journal.steps if isinstance(step, Wrote)] == []
+        journal.call = refuse  # type: ignore[method-assign]
+        write(store, put("c3"))
+        again = [step for step in journal.steps if isinstance(step, Wrote)]
+        assert again[0] == Wrote(2, 0, content[: len(again[0].content)]), "the log is written over itself first"
+        store.close()
+    assert chunk_count(log) == 4
 
 
 def test_a_whole_log_is_read_to_its_end(tmp_path: Path) -> None:
