@@ -23,7 +23,7 @@ class Way(StrEnum):
 class Journal:
     """What was done to the files below `root`, call by call, and which call is to fail."""
 
-    def __init__(self, root: Path, numbers: Mapping[str, int]) -> None:
+    def __init__(self, root: Path, numbers: Mapping[str, int], last_number: int = 0) -> None:
         self.root = root
         self.steps: list[Step] = []
         self.calls: list[tuple[str, str]] = []
@@ -32,7 +32,7 @@ class Journal:
         self._at: int | None = None
         self._way = Way.ERROR
         self._numbers = dict(numbers)
-        self._next = max(numbers.values(), default=0) + 1
+        self._next = max(last_number, *numbers.values(), 0) + 1
 
     def fail(self, call: int, way: Way) -> None:
         """Let the call of this number (from 0) fail."""

@@ -144,6 +144,11 @@ class Medium:
         """The files that a program sees now, by their paths."""
         return {inner: number for inner, number in self._walk(list) if number != FOLDER}
 
+    def last_number(self) -> int:
+        """The greatest number that a file ever had: one that was removed may come back when the power goes."""
+        pending = (change for folder in self._folders.values() for one in folder.pending for change in one.changes)
+        return max(FOLDER, *self._files, *self.numbers().values(), *(number or FOLDER for _, number in pending))
+
     def after_kill(self) -> Image:
         """What the operating system's cache holds: every step, whole."""
         return self._image(lambda file: bytes(file.cached), list)

@@ -40,7 +40,7 @@ def lose_power_again(
     image = medium.after_kill() if killed else medium.after_power_loss(chance)
     medium = deepcopy(medium) if killed else Medium.of(image)
     image.write(root)
-    with simulated(root, medium.numbers()) as journal:
+    with simulated(root, medium.numbers(), medium.last_number()) as journal:
         libraries = _write_to_each(Session(root / DATA), journal)
     steps = journal.steps[: chance.randrange(len(journal.steps) + 1)]
     for step in steps:

@@ -205,12 +205,12 @@ def _os_error(way: Way, path: Path) -> OSError:
 
 
 @contextmanager
-def simulated(root: Path, numbers: Mapping[str, int] = NO_NUMBERS) -> Iterator[Journal]:
+def simulated(root: Path, numbers: Mapping[str, int] = NO_NUMBERS, last_number: int = 0) -> Iterator[Journal]:
     """In the block all files of the product are on a simulated disk; those below `root` are in its journal.
 
-    numbers: of the files that are there already, by their paths below `root`.
+    numbers: of the files that are there already, by their paths below `root`. last_number: new ones get greater ones.
     """
-    journal = Journal(root, numbers)
+    journal = Journal(root, numbers, last_number)
     earlier = files.DISK
     apsw.unregister_vfs(database.VFS_NAME)
     vfs = SimulatedVfs(journal)
