@@ -35,7 +35,8 @@ NOISE_BYTES = 4 * MEBIBYTE
 """What a heap may differ by between two looks although nothing grows."""
 CYCLES_MAX = 50
 ROOM_BYTES = 160 * MEBIBYTE
-EXCESS = 1.1
+EXCESS_BYTES = 64 * MEBIBYTE
+"""What several requests at once may take beyond the estimates that they were admitted by."""
 _DATA_BYTES_SPARE = 400 * MEBIBYTE
 """Stacks of threads count too, though hardly any of them is used."""
 HOSTILE_AT_ONCE = 8
@@ -160,7 +161,7 @@ def hostile(server: Server, count: int, limit: int) -> list[str]:
     over.set()
     watcher.join()
     wrong = [f"a hostile request was answered {status}" for status in set(answered) - {400, 404, 413, 422, 503}]
-    if peak > EXCESS * limit:
+    if peak > limit + EXCESS_BYTES:
         wrong.append(f"the server held {peak // MEBIBYTE} MiB, its limit is {limit // MEBIBYTE}")
     with server.wire() as wire:
         wire.demand("GET", "/v1/libraries")
