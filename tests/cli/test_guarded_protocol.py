@@ -24,6 +24,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closing = self.aborted = False
+        self.unread = 0
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
@@ -38,7 +39,7 @@ class Transport(asyncio.Transport):
         self.closing = self.aborted = True
 
     def get_write_buffer_size(self) -> int:
-        return 1000
+        return self.unread
 
     def pause_reading(self) -> None:
         pass
@@ -62,12 +63,38 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
+async def _reads(_scope: Any, receive: Any, send: Any) -> None:
+    """Takes the body in and answers."""
+    message = {"more_body": True}
+    while message.get("more_body"):
+        message = await receive()
+    if message["type"] == "http.request":
+        await _answer(send, 200)
+
+
+async def _refuses(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answers without a look at the body."""
+    await _answer(send, 401)
+
+
+async def _answer(send: Any, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
 @pytest.fixture
 def connect(loop: asyncio.AbstractEventLoop) -> Iterator[Connect]:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
-            pass
+    """Makes connections to an application that reads bodies."""
+    yield from _connecting(loop, _reads)
 
+
+@pytest.fixture
+def refusing(loop: asyncio.AbstractEventLoop) -> Iterator[Connect]:
+    """Makes connections to an application that refuses."""
+    yield from _connecting(loop, _refuses)
+
+
+def _connecting(loop: asyncio.AbstractEventLoop, app: Any) -> Iterator[Connect]:
     config = Config(app, ws="none", lifespan="off", log_config=None)
     state = ServerState()
     made: list[GuardedProtocol] = []
@@ -157,14 +184,64 @@ def test_a_request_that_is_being_answered_has_time(connect: Connect, loop: async
     assert not transport.closing
 
 
-def test_a_client_that_does_not_read_is_cut_off(connect: Connect, loop: asyncio.AbstractEventLoop) -> None:
+@pytest.mark.parametrize("is_closing", [False, True])
+def test_a_client_that_does_not_read_is_cut_off(
+    connect: Connect, loop: asyncio.AbstractEventLoop, is_closing: bool
+) -> None:
     protocol, transport = connect()
     protocol.data_received(HEAD + b"content-length: 2\r\n\r\n{}")
-    protocol.pause_writing()
+    transport.unread, transport.closing = 1000, is_closing
     seconds(protocol, 61)
     assert not transport.aborted
     seconds(protocol, 1)
     assert transport.aborted
+
+
+@pytest.mark.parametrize("sent", [b"\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"])
+def test_what_begins_no_request_after_an_answer_does_not_keep_the_connection(
+    connect: Connect, loop: asyncio.AbstractEventLoop, sent: bytes
+) -> None:
+    protocol, transport = connect()
+    protocol.data_received(HEAD + b"content-length: 2\r\n\r\n{}")
+    run(loop)
+    for _ in range(11):
+        protocol.data_received(sent)
+        run(loop)
+        protocol.look()
+
+    assert transport.closing == (sent == b"\r\n")
+    assert 408 not in transport.answers
+
+
+@pytest.mark.parametrize("media_type", [b"application/json", b"application/x-ndjson"])
+@pytest.mark.parametrize("rest", [b"", b" ", b" " * 100_000])
+def test_a_body_that_was_refused_must_end_soon(
+    refusing: Connect, loop: asyncio.AbstractEventLoop, media_type: bytes, rest: bytes
+) -> None:
+    protocol, transport = refusing()
+    head = HEAD.replace(b"application/json", media_type)
+    protocol.data_received(head + b"content-length: 10000000\r\n\r\n ")
+    for _ in range(10):
+        run(loop)
+        protocol.data_received(rest)
+        protocol.look()
+    assert not transport.closing
+    protocol.look()
+    run(loop)
+
+    assert (transport.answers, transport.closing) == ([401], True)
+
+
+def test_a_body_that_was_refused_may_end_and_be_followed(refusing: Connect, loop: asyncio.AbstractEventLoop) -> None:
+    protocol, transport = refusing()
+    for _ in range(3):
+        protocol.data_received(HEAD + b"content-length: 3\r\n\r\n ")
+        run(loop)
+        seconds(protocol, 9)
+        protocol.data_received(b"  ")
+        run(loop)
+        seconds(protocol, 9)
+    assert (transport.answers, transport.closing) == ([401, 401, 401], False)
 
 
 def test_one_connection_too_many_is_told_so(connect: Connect, loop: asyncio.AbstractEventLoop) -> None:

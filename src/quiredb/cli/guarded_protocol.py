@@ -49,6 +49,7 @@ class _Stage(Enum):
     NOTHING = auto()
     HEAD = auto()
     BODY = auto()
+    AFTER_ANSWER = auto()
 
 
 class GuardedProtocol(JoiningProtocol):
@@ -85,6 +86,9 @@ class GuardedProtocol(JoiningProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX + URL_BYTES_MAX:
                 self._answer(_headers_too_large())
+        elif self._stage is _Stage.NOTHING and self.cycle.response_complete:
+            # An empty line, or the end of a body that was refused: uvicorn takes it for a request and waits for ever.
+            self._stage, self._waited = _Stage.AFTER_ANSWER, 0
 
     def on_message_begin(self) -> None:
         """The first bytes of a request."""
@@ -115,6 +119,12 @@ class GuardedProtocol(JoiningProtocol):
         self._stage = _Stage.NOTHING
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """An answer is written. What is left of a body that it did not wait for must come soon."""
+        if self._stage is _Stage.BODY and self.cycle.response_complete:
+            self._stage, self._waited = _Stage.AFTER_ANSWER, 0
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (uvicorn's words; ours say more)
         """Answer what the parser refused, which is being handled now, and close."""
         cause = sys.exception() if sys.version_info >= (3, 12) else sys.exc_info()[1]
@@ -127,15 +137,17 @@ class GuardedProtocol(JoiningProtocol):
 
     def look(self) -> None:
         """A second has passed."""
-        if self.transport.is_closing():
-            return
         self._judge_reading()
-        if self._stage is _Stage.NOTHING:
+        if self.transport.is_closing() or self._stage is _Stage.NOTHING:
             return
         self._waited += 1
         if self._stage is _Stage.BODY:
             self._judge_body()
-        elif self._waited > HEAD_SECONDS_MAX:
+        elif self._waited <= HEAD_SECONDS_MAX:
+            return
+        elif self._stage is _Stage.AFTER_ANSWER:
+            self.transport.close()
+        else:
             self._answer(RequestTimeout(f"A head must come within {HEAD_SECONDS_MAX} seconds."))
 
     def _judge_body(self) -> None:
@@ -154,8 +166,8 @@ class GuardedProtocol(JoiningProtocol):
             self._waited, self._body_bytes = 0, 0
 
     def _judge_reading(self) -> None:
-        """End connections whose client does not read its answer."""
-        unread = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        """End connections whose client does not read its answer, also those that close once it is read."""
+        unread = self.transport.get_write_buffer_size()
         self._unread_for = self._unread_for + 1 if unread and unread == self._unread else 0
         self._unread = unread
         if self._unread_for > ANSWER_SECONDS_UNREAD_MAX:
