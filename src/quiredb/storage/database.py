@@ -115,14 +115,14 @@ def open_database(path: Path) -> apsw.Connection:
 
 def open_with_its_log(path: Path) -> apsw.Connection:
     """The same with the log as it lies there, which may be in the system's cache only: to be read, and never merged."""
-    check_format(path)
+    check_format_beside(path)
     connection = open_beside(path)
     try:
         with database_errors(path):
             check_log(path, connection)
     except BaseException:
         # Only reading left no trace; closing in the usual way would merge what can be read and remove the log.
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        leave_log(connection)
         connection.close()
         raise
     return connection
@@ -131,8 +131,9 @@ def open_with_its_log(path: Path) -> apsw.Connection:
 def open_beside(path: Path) -> apsw.Connection:
     """A writing connection to a file that this process may have open already.
 
-    The format is not judged: closing the plainly read file would drop every lock that the process has on it, which tell
-    other processes that the database is in use (https://sqlite.org/howtocorrupt.html, 2.2).
+    The format is not judged here. `check_format` must not: closing the plainly read file would drop every lock that the
+    process has on it, which tell other processes that the database is in use
+    (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     with database_errors(path):
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
@@ -175,10 +176,7 @@ def check_format(path: Path) -> None:
         raise DataDamaged(f"{path} is not a database any more; restore it from a backup.")
     (version,) = struct.unpack_from(">I", header, 60)
     (application,) = struct.unpack_from(">I", header, 68)
-    if application != _APPLICATION_ID:
-        raise FormatUnsupported(f"{path} was not written by Quire.")
-    if version > _FORMAT_VERSION:
-        raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}: upgrade Quire.")
+    _judge_format(path, application, version)
 
 
 def check_format_beside(path: Path) -> None:
@@ -191,9 +189,15 @@ def check_format_beside(path: Path) -> None:
     address = f"{path.absolute().as_uri()}?immutable=1"
     try:
         with closing(apsw.Connection(address, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)) as connection:
-            version = connection.pragma("user_version")
+            application, version = connection.pragma("application_id"), connection.pragma("user_version")
     except apsw.Error:
         return
+    _judge_format(path, application, version)
+
+
+def _judge_format(path: Path, application: object, version: Any) -> None:
+    if application != _APPLICATION_ID:
+        raise FormatUnsupported(f"{path} was not written by Quire.")
     if version > _FORMAT_VERSION:
         raise FormatUnsupported(f"{path} has format {version}, this program knows {_FORMAT_VERSION}: upgrade Quire.")
 

@@ -43,7 +43,12 @@ from quiredb.storage.database import open_beside
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.keys import KeyTable
 path = Path(sys.argv[1])
-folder, table = DataFolder.open(path), KeyTable.open(path)
+if sys.argv[2] == "keys first":
+    table = KeyTable.open(path)
+    folder = DataFolder.open(path)
+else:
+    folder = DataFolder.open(path)
+    table = KeyTable.open(path)
 before = table.changes()
 print("open", flush=True)
 sys.stdin.readline()
@@ -149,9 +154,10 @@ def test_uses_are_kept(tmp_path: Path) -> None:
         assert table.keys() == [replace(FIRST, last_used_at=used)]
 
 
-def test_another_process_adds_a_key_and_the_server_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ["keys first", "folder first"])
+def test_another_process_adds_a_key_and_the_server_loses_nothing(tmp_path: Path, order: str) -> None:
     path = tmp_path / "data"
-    command = [sys.executable, "-c", SERVER, str(path)]
+    command = [sys.executable, "-c", SERVER, str(path), order]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
