@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def read_moving_files() -> None:
     """The database file is read while commits and checkpoints change it."""
 
     @contextmanager
-    def moving(path: Path) -> Iterator[ReadConnections]:
+    def moving(path: Path, _: Callable[[], None] | None = None) -> Iterator[ReadConnections]:
         readers = ReadConnections(DatabaseHealth(path))
         try:
             yield readers
@@ -67,6 +67,7 @@ def read_moving_files() -> None:
 
     for module in (pin, source, backup):
         module.held_still = moving  # type: ignore[attr-defined]
+    source.held_still_alone = moving
 
 
 def build_in_place() -> None:

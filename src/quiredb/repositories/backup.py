@@ -44,7 +44,7 @@ class Backups:
             library = self._repository.get(library_id)
             with ExitStack() as held:
                 with library.exclusively():
-                    readers = held.enter_context(held_still(path))
+                    readers = held.enter_context(held_still(path, library.store.checkpoint))
                 yield readers
 
         return backup_parts(self._repository.folder, pin, known, self._program)

@@ -60,7 +60,7 @@ class Catalogue:
         """List a library; `Conflict` when its id is taken."""
         with self._lock:
             self._add(library_id, key, idempotency)
-            self._merge_log()
+            self._merge_in_passing()
 
     def _add(self, library_id: str, key: str, idempotency: IdempotencyToken | None) -> None:
         with self._connection.transaction() as connection:
@@ -90,15 +90,17 @@ class Catalogue:
             connection.execute("DELETE FROM libraries WHERE id = ?", (library_id,))
             connection.execute("DELETE FROM creations WHERE library = ?", (library_id,))
         with self._lock:
-            self._merge_log()
+            self._merge_in_passing()
 
-    def _merge_log(self) -> None:
-        """Have what was committed in the file itself, where each page has its checksum.
+    def merge_log(self) -> None:
+        """Have what was committed in the file itself, where each page has its checksum."""
+        with self._lock:
+            self._connection.merge_log()
 
-        It is durable either way: where merging fails, the log is merged another time.
-        """
-        with suppress(StorageFailed), self._connection.plain() as connection:
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    def _merge_in_passing(self) -> None:
+        """The change is durable either way: where merging fails, the log is merged another time."""
+        with suppress(StorageFailed):
+            self._connection.merge_log()
 
     def recall_creation(self, token: IdempotencyToken) -> str | None:
         """The library that this request created in the last 24 hours, or None.

@@ -15,6 +15,7 @@ from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import fetch
 from quiredb.storage.files import file_bytes
 from quiredb.storage.reader import row_array
+from quiredb.storage.write_ahead_log import log_of
 
 SLICE_ROWS = 1_024
 _SLICES_AT_ONCE = 256
@@ -111,8 +112,7 @@ class Housekeeping:
 
     def disk_bytes(self) -> int:
         """Bytes of the database file and its write-ahead log."""
-        parts = (self._path, self._path.with_name(self._path.name + "-wal"))
-        return sum(map(file_bytes, parts))
+        return sum(map(file_bytes, (self._path, log_of(self._path))))
 
 
 def _dead(connection: apsw.Connection, query: str, horizon: int, limit: int) -> list[int]:

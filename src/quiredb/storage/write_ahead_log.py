@@ -38,6 +38,16 @@ class _Frame:
     checksum: Checksum
 
 
+def log_of(path: Path) -> Path:
+    """Where the log of the database at `path` is."""
+    return path.with_name(path.name + "-wal")
+
+
+def has_log(path: Path) -> bool:
+    """Whether anything is in the log of the database at `path`."""
+    return file_bytes(log_of(path)) > 0
+
+
 def renew_log(path: Path) -> None:
     """Bring the log that an earlier process left onto the disk, as a new file. No connection is open.
 
@@ -45,8 +55,8 @@ def renew_log(path: Path) -> None:
     clean, and no flush would write it: merged into the database as it is, it could leave half of a commit there when
     the power fails, and no log to finish it from.
     """
-    log = _log_of(path)
-    if file_bytes(log):
+    log = log_of(path)
+    if has_log(path):
         write_file(log, _slices(log))
 
 
@@ -55,8 +65,8 @@ def renew_log_in_place(path: Path) -> None:
 
     A power loss meanwhile may damage the sector that is being written.
     """
-    log = _log_of(path)
-    if file_bytes(log):
+    log = log_of(path)
+    if has_log(path):
         rewrite_file(log, _slices(log))
 
 
@@ -65,8 +75,8 @@ def check_log(path: Path, connection: apsw.Connection) -> None:
 
     `connection` is a new one, through which nothing was written yet.
     """
-    log = _log_of(path)
-    if not file_bytes(log):
+    log = log_of(path)
+    if not has_log(path):
         return
     seen, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
     page_bytes = int(connection.pragma("page_size"))
@@ -75,10 +85,6 @@ def check_log(path: Path, connection: apsw.Connection) -> None:
         raise DataDamaged(
             f"{log} is damaged before byte {lost.offset}: commits behind it would be lost; restore it from a backup."
         )
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
 
 
 def _slices(log: Path) -> Iterator[bytes]:

@@ -12,10 +12,12 @@ import pytest
 from quiredb.domain.commands import Expectation
 from quiredb.domain.errors import DataDamaged, NotFound, StorageFailed, StorageFull, WritesStopped
 from quiredb.engine.building import Progress
+from quiredb.repositories.backup import Backups
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.repositories.segments import seal
 from quiredb.storage import files
+from quiredb.storage.backups.manifest import Manifest
 from quiredb.storage.database import PAGE_BYTES
 from quiredb.storage.disk import LocalDisk
 from reliability.journal import Journal, Way
@@ -100,6 +102,24 @@ def test_after_a_failed_flush_a_library_is_read_only_until_a_restart(tmp_path: P
         reopened.get("one").submit(batch(put(30), put(31)))
         assert_finds(reopened.get("one"), set(range(32)))
         reopened.close()
+
+
+def test_a_backup_does_not_flush_a_file_again_whose_flush_failed(tmp_path: Path) -> None:
+    with simulated(tmp_path) as journal:
+        repository = LibraryRepository.open(tmp_path / "data")
+        for name in ("one", "other"):
+            fill(repository.create(creation(name))[0], range(30))
+        fail_next(journal, "flush")
+        with pytest.raises(WritesStopped):
+            repository.get("one").submit(batch(put(30)))
+        journal.heal()
+
+        *_, manifest = Backups(repository, "test").parts(frozenset())
+        assert isinstance(manifest, Manifest)
+        assert [library.id for library in manifest.libraries] == ["other"]
+        assert [omitted.id for omitted in manifest.omitted] == ["one"]
+        repository.close()
+        assert journal.flushed_after_failure == []
 
 
 def test_a_library_whose_deletion_is_in_doubt_takes_no_writes(tmp_path: Path) -> None:

@@ -7,36 +7,44 @@ the file a second time would drop the locks that this process has on it when it 
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
 
 from quiredb.domain.errors import DataDamaged, Unavailable
 from quiredb.storage.backups.manifest import BLOCK_BYTES
-from quiredb.storage.connections import ReadConnections
+from quiredb.storage.connections import ReadConnections, WriteConnection
 from quiredb.storage.database import PAGE_BYTES
 from quiredb.storage.health import DatabaseHealth
+from quiredb.storage.write_ahead_log import has_log
 
 _STILL_WITHIN_SECONDS = 5.0
-_BUSY_MILLISECONDS = 100
 
 
 @contextmanager
-def held_still(path: Path) -> Iterator[ReadConnections]:
+def held_still(path: Path, merge_log: Callable[[], None]) -> Iterator[ReadConnections]:
     """Reading connections of which the first, and so every single borrower, sees one state until the end.
 
-    Commits go on meanwhile, and the log grows by them. Under a load of commits this needs the writer's role at its
-    beginning. `Unavailable` when others keep the log from being merged.
+    `merge_log` is that of the file's writing connection, which knows whether the log may be merged at all. Commits go
+    on meanwhile, and the log grows by them. Under a load of commits this needs the writer's role at its beginning.
+    `Unavailable` when others keep the log from being merged.
     """
     readers = ReadConnections(DatabaseHealth(path))
     try:
         with readers.borrow() as connection:
-            _stand_still(path, connection)
+            _stand_still(path, connection, merge_log)
         yield readers
     finally:
         readers.close()
+
+
+@contextmanager
+def held_still_alone(path: Path) -> Iterator[ReadConnections]:
+    """The same of a file that nobody has open; what an earlier process left in its log is taken over first."""
+    with closing(WriteConnection.open(path)) as writer, held_still(path, writer.merge_log) as readers:
+        yield readers
 
 
 def file_blocks(path: Path, readers: ReadConnections) -> Iterator[bytes]:
@@ -50,24 +58,19 @@ def file_blocks(path: Path, readers: ReadConnections) -> Iterator[bytes]:
             yield b"".join(_page(path, connection, offset) for offset in range(start, end, PAGE_BYTES))
 
 
-def _stand_still(path: Path, connection: apsw.Connection) -> None:
-    connection.set_busy_timeout(_BUSY_MILLISECONDS)
+def _stand_still(path: Path, connection: apsw.Connection, merge_log: Callable[[], None]) -> None:
     deadline = time.monotonic() + _STILL_WITHIN_SECONDS
     while not _begin_on_empty_log(path, connection):
         if time.monotonic() > deadline:
             raise Unavailable(f"{path} does not come to rest, another backup may be reading it; try again later.")
+        merge_log()
 
 
 def _begin_on_empty_log(path: Path, connection: apsw.Connection) -> bool:
     """Begin to read, and see that the log was empty then: it cannot have been emptied since, as it is being read."""
-    try:
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except apsw.BusyError:
-        return False
     connection.execute("BEGIN")
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    log = path.with_name(path.name + "-wal")
-    if not log.exists() or log.stat().st_size == 0:
+    if not has_log(path):
         return True
     connection.execute("ROLLBACK")
     return False

@@ -18,7 +18,7 @@ from quiredb.storage.backups.manifest import (
     StoredLibrary,
     StoredSegment,
 )
-from quiredb.storage.backups.pin import file_blocks, held_still
+from quiredb.storage.backups.pin import file_blocks, held_still, held_still_alone
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.database import database_errors, fetch
 from quiredb.storage.folder import CATALOGUE_NAME, FORMAT_VERSION, DataFolder
@@ -58,7 +58,7 @@ def backup_parts(folder: DataFolder, pin: Pin, known: Set[str], program: str) ->
     made_at = format_instant(now())
     files = _Files(set(known))
     catalogue = folder.path / CATALOGUE_NAME
-    with held_still(catalogue) as readers:
+    with held_still(catalogue, folder.catalogue.merge_log) as readers:
         entries = _entries(catalogue, readers)
         stored = yield from files.store(file_blocks(catalogue, readers))
     libraries: list[StoredLibrary] = []
@@ -81,7 +81,7 @@ def backup_parts(folder: DataFolder, pin: Pin, known: Set[str], program: str) ->
 
 def offline_parts(folder: DataFolder, known: Set[str], program: str) -> Iterator[Part]:
     """The parts of a backup of a folder that nobody else has open."""
-    return backup_parts(folder, lambda _, path: held_still(path), known, program)
+    return backup_parts(folder, lambda _, path: held_still_alone(path), known, program)
 
 
 @dataclass(slots=True)
