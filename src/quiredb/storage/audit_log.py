@@ -9,6 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,7 @@ class AuditLog:
             line = body[:-1] + f',"hash":"{digest}"}}\n'.encode()
             if self._size and self._size + len(line) > self._bytes_max:
                 self._turn_over()
-            written = os.write(self._descriptor, line)
-            if written < len(line):
-                os.ftruncate(self._descriptor, self._size)
-                os.write(self._descriptor, line)
+            self._write(line)
             self._size += len(line)
             self._last = digest
 
@@ -60,19 +58,33 @@ class AuditLog:
             os.fsync(self._descriptor)
             os.close(self._descriptor)
 
+    def _write(self, line: bytes) -> None:
+        """All of the line or, as far as the disk lets, nothing of it."""
+        left = memoryview(line)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            raise
+
     def _open(self) -> None:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
 
     def _turn_over(self) -> None:
-        os.fsync(self._descriptor)
-        os.close(self._descriptor)
-        for number in range(FILES_KEPT - 1, 0, -1):
-            older = _older(self._path, number)
-            if older.exists():
-                older.replace(_older(self._path, number + 1))
-        self._path.replace(_older(self._path, 1))
+        """Begin a new file. Until it is open the one before is not closed: its number may be another file's then."""
+        finished = self._descriptor
+        os.fsync(finished)
+        if self._path.exists():
+            for number in range(FILES_KEPT - 1, 0, -1):
+                older = _older(self._path, number)
+                if older.exists():
+                    older.replace(_older(self._path, number + 1))
+            self._path.replace(_older(self._path, 1))
         self._open()
+        os.close(finished)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
 
+from quiredb.domain.errors import StorageFailed, StorageFull
 from quiredb.storage.audit_log import FILES_KEPT, AuditLog, verify_audit_log
 
 
@@ -69,6 +72,51 @@ def test_a_line_that_a_crash_left_unfinished_is_cut(path: Path) -> None:
 
     assert verify_audit_log(path).broken is None
     assert b'"event":"recovered","bytes_cut":15' in path.read_bytes()
+
+
+def test_a_line_that_finds_no_space_is_not_there_and_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills up takes a part of the line first, and refuses the rest."""
+    log = AuditLog(path)
+    log.append({"number": 1})
+    before = path.read_bytes()
+    write_all = os.write
+
+    def write_some(descriptor: int, content: bytes | memoryview) -> int:
+        room = len(before) + 7 - os.fstat(descriptor).st_size
+        if room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_all(descriptor, content[:room])
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write_some)
+        with pytest.raises(StorageFull):
+            log.append({"number": 2})
+    assert path.read_bytes() == before
+    log.append({"number": 2})
+    log.close()
+    assert verify_audit_log(path).lines == 2
+    assert verify_audit_log(path).broken is None
+
+
+def test_a_new_file_that_cannot_be_opened_leaves_the_log_as_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the old one closed, the next line might go into whatever file has its number by then."""
+    log = AuditLog(path, bytes_max=200)
+    log.append({"number": 1})
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as short:
+        short.setattr(os, "open", refuse)
+        for _ in range(2):
+            with pytest.raises(StorageFailed):
+                log.append({"number": 2})
+    with (path.parent / "other").open("wb") as other:
+        log.append({"number": 2})
+        assert other.tell() == 0
+    log.close()
+    assert (path.parent / "other").read_bytes() == b""
+    assert (verify_audit_log(path).lines, verify_audit_log(path).broken) == (2, None)
 
 
 def test_files_are_turned_over_and_the_oldest_goes(path: Path) -> None:
