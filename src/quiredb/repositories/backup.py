@@ -1,10 +1,12 @@
 """Backups of a data folder that is open, while it is written to."""
 
+import logging
 from collections.abc import Iterator, Set
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from quiredb.domain.errors import StorageFailed
 from quiredb.domain.times import now
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.storage.backups.manifest import Manifest
@@ -13,6 +15,8 @@ from quiredb.storage.backups.pin import held_still
 from quiredb.storage.backups.source import Part, backup_parts
 from quiredb.storage.backups.stream import encode_part
 from quiredb.storage.connections import ReadConnections
+
+_log = logging.getLogger(__name__)
 
 
 class Backups:
@@ -50,5 +54,9 @@ class Backups:
         return backup_parts(self._repository.folder, pin, known, self._program)
 
     def _note(self, begun: datetime) -> None:
-        note_backup(self._repository.folder.path, begun)
+        """The backup is complete, so it is not failed by a disk that has no space for a note of it."""
         self.last_success = begun
+        try:
+            note_backup(self._repository.folder.path, begun)
+        except StorageFailed as error:
+            _log.warning("when the last backup was made cannot be written down: %s", error.detail)

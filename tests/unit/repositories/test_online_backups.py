@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,10 +16,14 @@ from quiredb.repositories.backup import Backups
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.services.backup import BackupService
+from quiredb.storage import files
 from quiredb.storage.backups.folder import BackupFolder, StoredBackup
+from quiredb.storage.backups.manifest import Manifest
 from quiredb.storage.backups.restore import restore_backup
 from quiredb.storage.backups.source import Part
+from quiredb.storage.backups.stream import decode_parts
 from quiredb.storage.check import check_folder
+from quiredb.storage.disk import LocalDisk
 from quiredb.storage.library_store import LibraryStore
 from tests.unit.repositories.libraries import assert_finds, batch, creation, delete, fill, opened, put, rebuild, settle
 
@@ -148,6 +154,23 @@ def test_one_backup_at_a_time(tmp_path: Path) -> None:
         first.close()
         list(service.stream(frozenset()))
         assert service.last_success is not None
+
+
+def test_a_backup_is_complete_though_there_is_no_space_to_note_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(LocalDisk):
+        def create(self, path: Path) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with opened(tmp_path / "data") as repository:
+        fill(repository.create(creation())[0], range(10))
+        made = Backups(repository, "test")
+        with monkeypatch.context() as full:
+            full.setattr(files, "DISK", FullDisk())
+            *_, manifest = decode_parts(made.stream(frozenset()))
+        assert isinstance(manifest, Manifest)
+        assert made.last_success is not None
 
 
 def test_a_backup_that_is_given_up_lets_the_log_be_merged(tmp_path: Path) -> None:

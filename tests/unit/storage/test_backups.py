@@ -15,14 +15,12 @@ from quiredb.domain.rights import Role
 from quiredb.storage.backups import restore as restoring
 from quiredb.storage.backups.folder import BLOCKS_NAME, BackupFolder
 from quiredb.storage.backups.manifest import BLOCK_BYTES
-from quiredb.storage.backups.note import last_backup, note_backup
 from quiredb.storage.backups.restore import restore_backup
 from quiredb.storage.backups.source import Block, offline_parts
 from quiredb.storage.backups.stream import decode_parts, encode_part
 from quiredb.storage.check import check_folder
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.keys import KeyTable
-from quiredb.storage.library_store import DATABASE_NAME
 from quiredb.storage.lock import FolderLock
 from tests.unit.storage.backups import contents, digests, make_data, stores, take
 from tests.unit.storage.building import START, fill, put, write
@@ -127,29 +125,6 @@ def test_nothing_is_collected_while_a_manifest_cannot_be_read(root: Path, backup
     with pytest.raises(DataDamaged):
         backups.remove(old)
     assert backups.known_blocks() == known
-
-
-def test_a_library_whose_log_is_damaged_is_named_and_its_log_stays(root: Path, backups: BackupFolder) -> None:
-    """A killed server left commits in it; without those behind the damage the backup would be of an older state."""
-    store = stores(root / "data")["small"]
-    path = store.segment_path("x").parents[1]
-    for number in range(3):
-        write(store, put(f"c{number}"))
-    left = {name: (path / name).read_bytes() for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal")}
-    store.close()
-    for name, content in left.items():
-        (path / name).write_bytes(content)
-    log = path / f"{DATABASE_NAME}-wal"
-    content = bytearray(log.read_bytes())
-    content[100] ^= 1
-    log.write_bytes(content)
-
-    manifest = take(root / "data", backups).backup.manifest
-    assert [library.id for library in manifest.libraries] == ["large"]
-    (omitted,) = manifest.omitted
-    assert omitted.id == "small"
-    assert "commits behind it" in omitted.reason
-    assert log.read_bytes() == content
 
 
 def test_one_library_can_be_restored_alone(root: Path, backups: BackupFolder) -> None:
@@ -312,12 +287,3 @@ def test_keys_can_be_left_out(root: Path, backups: BackupFolder) -> None:
     for name, expected in (("with", ["one"]), ("without", [])):
         with closing(KeyTable.open(root / name)) as table:
             assert list(map(attrgetter("id"), table.keys())) == expected
-
-
-@pytest.mark.parametrize("content", [b"", b"?", b'{"at": 5}', b'{"at": "yesterday"}', b"[]"])
-def test_the_note_of_the_last_backup_is_believed_only_when_it_is_one(tmp_path: Path, content: bytes) -> None:
-    assert last_backup(tmp_path) is None
-    note_backup(tmp_path, START)
-    assert last_backup(tmp_path) == START
-    (tmp_path / "last-backup.json").write_bytes(content)
-    assert last_backup(tmp_path) is None

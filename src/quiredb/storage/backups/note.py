@@ -5,8 +5,9 @@ from pathlib import Path
 
 import orjson
 
+from quiredb.domain.errors import StorageFailed
 from quiredb.domain.times import format_instant, parse_instant
-from quiredb.storage.files import file_errors, write_file
+from quiredb.storage.files import read_record, write_file
 
 NOTE_NAME = "last-backup.json"
 
@@ -18,12 +19,7 @@ def note_backup(data: Path, at: datetime) -> None:
 
 def last_backup(data: Path) -> datetime | None:
     """When the newest complete backup was begun; None when there was none, or nobody can tell."""
-    path = data / NOTE_NAME
-    if not path.is_file():
-        return None
-    with file_errors(path):
-        content = path.read_bytes()
     try:
-        return parse_instant(orjson.loads(content)["at"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return parse_instant(orjson.loads(read_record(data / NOTE_NAME))["at"])
+    except (StorageFailed, orjson.JSONDecodeError, KeyError, TypeError):
         return None

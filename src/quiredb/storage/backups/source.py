@@ -1,12 +1,11 @@
 """A backup as a stream: the blocks that are new, in any order, and at the end the manifest that names all."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Set
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from quiredb.domain.errors import NotFound, StorageFailed
 from quiredb.domain.times import format_instant, now
@@ -21,6 +20,7 @@ from quiredb.storage.backups.manifest import (
 from quiredb.storage.backups.pin import file_blocks, held_still, held_still_alone
 from quiredb.storage.connections import ReadConnections
 from quiredb.storage.database import database_errors, fetch
+from quiredb.storage.files import file_errors
 from quiredb.storage.folder import CATALOGUE_NAME, FORMAT_VERSION, DataFolder
 from quiredb.storage.library_store import DATABASE_NAME
 from quiredb.storage.scans import LibraryScans
@@ -114,11 +114,11 @@ def _library(folder: Path, key: str, readers: ReadConnections, files: _Files) ->
         with readers.borrow() as connection, database_errors(path):
             library = load_state(connection).library
             names = [name for (name,) in fetch(connection, "SELECT name FROM segments ORDER BY name")]
-        streams = {name: opened.enter_context(path.open("rb")) for name, path in _present(folder, names)}
+        streams = _opened(folder / SEGMENTS_NAME, names, opened)
         record = yield from files.store(file_blocks(path, readers))
         segments = []
         for name, stream in streams.items():
-            file = yield from files.store(iter(partial(stream.read, BLOCK_BYTES), b""))
+            file = yield from files.store(_blocks(folder / SEGMENTS_NAME / name, stream))
             segments.append(StoredSegment(name, file))
     return StoredLibrary(
         id=library.id,
@@ -132,11 +132,22 @@ def _library(folder: Path, key: str, readers: ReadConnections, files: _Files) ->
     )
 
 
-def _present(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+def _opened(folder: Path, names: Iterable[str], opened: ExitStack) -> dict[str, BinaryIO]:
+    """The files that are there, open until `opened` ends."""
+    streams: dict[str, BinaryIO] = {}
     for name in names:
-        path = folder / SEGMENTS_NAME / name
-        if path.is_file():
-            yield name, path
+        with file_errors(folder / name), suppress(FileNotFoundError):
+            streams[name] = opened.enter_context((folder / name).open("rb"))
+    return streams
+
+
+def _blocks(path: Path, stream: BinaryIO) -> Iterator[bytes]:
+    while True:
+        with file_errors(path):
+            content = stream.read(BLOCK_BYTES)
+        if not content:
+            return
+        yield content
 
 
 def _entries(path: Path, readers: ReadConnections) -> dict[str, str]:
