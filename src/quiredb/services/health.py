@@ -1,6 +1,6 @@
 """What operators ask: ready or not, which versions, how many libraries. Everything is worked out when it is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from quiredb.domain.admission import MemoryBudget
@@ -143,13 +143,12 @@ class HealthService:
         damaged = sorted(self._repository.damaged)
         if not damaged:
             return Check("storage", True, "all libraries open", Severity.DEGRADING)
-        named = ", ".join(damaged[:_NAMES_SHOWN]) + (", ..." if len(damaged) > _NAMES_SHOWN else "")
-        return Check("storage", False, f"{len(damaged)} are damaged and not served: {named}", Severity.DEGRADING)
+        detail = f"{len(damaged)} are damaged and not served: {_named(damaged)}"
+        return Check("storage", False, detail, Severity.DEGRADING)
 
     def _writes(self) -> Check:
         read_only = ["the list of libraries" if name == "*" else name for name in sorted(self._repository.read_only)]
-        named = ", ".join(read_only[:_NAMES_SHOWN]) + (", ..." if len(read_only) > _NAMES_SHOWN else "")
-        detail = f"{len(read_only)} are read-only until a restart: {named}" if read_only else "accepted"
+        detail = f"{len(read_only)} are read-only until a restart: {_named(read_only)}" if read_only else "accepted"
         return Check("writes", not read_only, detail, Severity.DEGRADING)
 
     def _background(self) -> Check:
@@ -157,7 +156,10 @@ class HealthService:
         return Check("background", not complaints, "; ".join(complaints) or "running")
 
     def _disk(self) -> Check:
-        free = self._repository.folder.free_bytes()
+        try:
+            free = self._repository.folder.free_bytes()
+        except StorageFailed as error:
+            return Check("disk", False, error.detail, Severity.DEGRADING)
         detail = f"{free // _MEBIBYTE:,} MiB free"
         return Check("disk", free >= _FREE_BYTES_MIN, detail, Severity.DEGRADING)
 
@@ -165,3 +167,7 @@ class HealthService:
         used, limit = self.memory.used() // _MEBIBYTE, self.memory.limit
         detail = f"{used:,} MiB" if limit is None else f"{used:,} of {limit // _MEBIBYTE:,} MiB"
         return Check("memory", not self.memory.is_exhausted(), detail, Severity.DEGRADING)
+
+
+def _named(libraries: Sequence[str]) -> str:
+    return ", ".join(libraries[:_NAMES_SHOWN]) + (", ..." if len(libraries) > _NAMES_SHOWN else "")

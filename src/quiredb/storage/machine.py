@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from quiredb.storage.files import file_errors
+
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")
 _GROUPS = Path("/proc/self/cgroup")
@@ -70,8 +72,9 @@ class DiskSpace:
 
 
 def disk_space(folder: Path) -> DiskSpace:
-    """How much space there is, without touching a file."""
-    usage = shutil.disk_usage(folder)
+    """How much space there is, without touching a file. `StorageFailed` when the system does not tell."""
+    with file_errors(folder):
+        usage = shutil.disk_usage(folder)
     return DiskSpace(usage.total, usage.free)
 
 

@@ -1,7 +1,6 @@
 """From a backup to a data folder: built beside its place, proved, and put there by one rename."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,10 +12,11 @@ from quiredb.storage.backups.folder import BackupFolder, StoredBackup
 from quiredb.storage.backups.manifest import Manifest, StoredFile, StoredLibrary
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import fetch, open_database
-from quiredb.storage.files import file_errors, make_folder, remove_folder, rename_file, write_file
+from quiredb.storage.files import make_folder, remove_folder, rename_file, write_file
 from quiredb.storage.folder import CATALOGUE_NAME, FORMAT_VERSION, LIBRARIES_NAME, LOCK_NAME, MARKER_NAME
 from quiredb.storage.library_store import DATABASE_NAME, LibraryStore
 from quiredb.storage.lock import FolderLock
+from quiredb.storage.machine import disk_space
 from quiredb.storage.segments import SEGMENTS_NAME
 
 _SPACE_KEPT_BYTES = 64 * 1024 * 1024
@@ -91,8 +91,7 @@ def _check_target(target: Path) -> None:
 def _check_space(target: Path, manifest: Manifest, libraries: tuple[StoredLibrary, ...]) -> None:
     needed = manifest.catalogue.bytes + sum(library.bytes for library in libraries)
     existing = next(parent for parent in target.absolute().parents if parent.is_dir())
-    with file_errors(existing):
-        free = shutil.disk_usage(existing).free
+    free = disk_space(existing).free
     if free < needed + _SPACE_KEPT_BYTES:
         raise StorageFull(
             f"The backup has {needed:,} bytes and {existing} has {free:,} free; free some or choose another."
