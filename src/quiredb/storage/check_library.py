@@ -1,6 +1,7 @@
 """Checking one library: its pages, its tables against each other, its rows, its segment files."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from quiredb.domain.chunk import EMBEDDING_COMPONENT_BYTES
 from quiredb.domain.errors import FormatUnsupported, StorageFailed
 from quiredb.domain.limits import CHUNK_POSITION_MAX
 from quiredb.storage.connections import ReadConnections, WriteConnection
-from quiredb.storage.database import PAGE_BYTES, database_errors, fetch, fetch_one, open_database, open_with_its_log
+from quiredb.storage.database import PAGE_BYTES, fetch, fetch_one
 from quiredb.storage.encoding import decode_chunk_metadata, decode_document_metadata
 from quiredb.storage.files import read_file
 from quiredb.storage.findings import Finding, Severity
@@ -57,22 +58,15 @@ def check_database(path: Path, *, is_shared: bool = False) -> Iterator[Finding]:
     Raises `FormatUnsupported` when it is newer: nobody can tell what it should hold.
     """
     try:
-        connection = open_with_its_log(path) if is_shared else open_database(path)
+        writer = WriteConnection.open_shared(path) if is_shared else WriteConnection.open(path)
+        with closing(writer), writer.plain() as connection:
+            damaged = list(_damaged_pages(path, connection))
+            complaints = [] if damaged else fetch(connection, "PRAGMA integrity_check")
     except FormatUnsupported:
         raise
     except StorageFailed as error:
         yield Finding(Severity.ERROR, str(path), error.detail)
         return
-    try:
-        with database_errors(path):
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            damaged = list(_damaged_pages(path, connection))
-            complaints = [] if damaged else fetch(connection, "PRAGMA integrity_check")
-    except StorageFailed as error:
-        yield Finding(Severity.ERROR, str(path), error.detail)
-        return
-    finally:
-        connection.close()
     yield from damaged
     yield from (Finding(Severity.ERROR, str(path), line) for (line,) in complaints if line != "ok")
 
@@ -85,11 +79,10 @@ def check_library(folder: Path, library_id: str) -> Iterator[Finding]:
     yield from damaged
     if damaged:
         return
-    connection = open_database(path)
-    writer = WriteConnection(path, connection)
+    writer = WriteConnection.open(path)
     readers = ReadConnections(writer.health)
     try:
-        with database_errors(path):
+        with writer.plain() as connection:
             state = load_state(connection)
             if state.library.id != library_id:
                 yield Finding(Severity.ERROR, where, f"{path} holds the library {state.library.id!r}.")

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import orjson
 
-from quiredb.domain.errors import NotFound
+from quiredb.domain.errors import FolderInUse, NotFound
 from quiredb.domain.keys import ApiKey
 from quiredb.domain.rights import Role
 from quiredb.domain.times import from_microseconds, to_microseconds
@@ -16,6 +17,7 @@ from quiredb.storage.database import check_format_beside, fetch, fetch_one, open
 from quiredb.storage.files import file_bytes, is_file
 from quiredb.storage.folder import CATALOGUE_NAME, DataFolder, check_marker, raise_format
 from quiredb.storage.schema import KEYS
+from quiredb.storage.write_ahead_log import has_log
 
 _ALL = """
     SELECT id, name, created_at, role, libraries, expires_at, last_used_at, digest FROM api_keys ORDER BY created_at, id
@@ -39,9 +41,16 @@ class KeyTable:
 
     @classmethod
     def open(cls, folder: Path) -> "KeyTable":
-        """The keys of a data folder; the folder is made where nothing is, as a server would make it."""
+        """The keys of a data folder; the folder is made where nothing is, as a server would make it.
+
+        What is in the catalogue's log is the business of whoever has the folder. When nobody has, a process that died
+        left it, and it is taken over as at a start before keys are read or written.
+        """
         if not has_catalogue(folder):
             DataFolder.open(folder).close()
+        elif has_log(folder / CATALOGUE_NAME):
+            with suppress(FolderInUse):
+                DataFolder.open(folder).close()
         return cls(folder)
 
     def close(self) -> None:
