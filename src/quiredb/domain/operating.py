@@ -17,7 +17,10 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class StoredBytes:
-    """What a library takes: bytes on disk, bytes of its index, and rows that no segment holds yet."""
+    """What a library takes: bytes on disk (live, dead), bytes in memory, and rows that no segment holds yet.
+
+    Searches need the hot bytes of an index in memory; the cold ones may stay in files.
+    """
 
     live: int
     dead: int

@@ -44,16 +44,19 @@ def _progress(library: OpenLibrary, view: View) -> float:
     return round(1 - waiting / max(view.library.chunk_count, 1), 3)
 
 
-def stored_bytes(library: OpenLibrary) -> StoredBytes:
+def stored_bytes(library: OpenLibrary, view: View) -> StoredBytes:
     """Live bytes are what the living chunks need on disk; dead bytes wait to be given back."""
-    view = library.view()
     disk = library.store.disk_bytes() + sum(part.segment.file_bytes for part in view.segments)
     dead = library.store.free_bytes() + sum(
         part.segment.file_bytes * part.dead_count // max(len(part.segment), 1) for part in view.segments
     )
-    memory = _memory(view)
     return StoredBytes(
-        max(disk - dead, 0), dead, memory["hot"], memory["cold"], memory["fresh"], fresh_rows=len(view.fresh)
+        live=max(disk - dead, 0),
+        dead=dead,
+        hot=sum(part.segment.index.nbytes["hot"] for part in view.segments),
+        cold=sum(part.segment.index.nbytes["cold"] for part in view.segments),
+        fresh=view.fresh.vectors.nbytes + len(view.fresh) * _ROW_OVERHEAD_BYTES,
+        fresh_rows=len(view.fresh),
     )
 
 
@@ -61,7 +64,7 @@ def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> Librar
     """Counts and bytes."""
     view = library.view()
     facts = view.library
-    stored = stored_bytes(library)
+    stored = stored_bytes(library, view)
     dead_rows = sum(part.dead_count for part in view.segments) + _dead_fresh(view)
     return LibraryStats(
         document_count=facts.document_count,
@@ -70,7 +73,12 @@ def describe_library(library: OpenLibrary, housekeeping: Housekeeping) -> Librar
         live_bytes=stored.live,
         dead_bytes=stored.dead,
         disk_bytes=stored.live + stored.dead,
-        memory_bytes=_memory(view) | {"found": library.store.found_bytes()},
+        memory_bytes={
+            "hot": stored.hot,
+            "cold": stored.cold,
+            "fresh": stored.fresh,
+            "found": library.store.found_bytes(),
+        },
         index=describe_index(library, housekeeping),
         recall=_last_recall(library),
         audit=library.auditor.report,
@@ -88,11 +96,3 @@ def _last_recall(library: OpenLibrary) -> float | None:
 
 def _dead_fresh(view: View) -> int:
     return 0 if view.fresh.dead is None else int(view.fresh.dead.sum())
-
-
-def _memory(view: View) -> dict[str, int]:
-    """Bytes that searches need in memory (hot), bytes that may stay in files (cold), bytes of the fresh buffer."""
-    hot = sum(part.segment.index.nbytes["hot"] for part in view.segments)
-    cold = sum(part.segment.index.nbytes["cold"] for part in view.segments)
-    fresh = view.fresh.vectors.nbytes + len(view.fresh) * _ROW_OVERHEAD_BYTES
-    return {"hot": hot, "cold": cold, "fresh": fresh}

@@ -53,10 +53,11 @@ class Watchdog:
             if worker.is_dead() and self._restarts[worker.name].is_due(now):
                 _log.error("worker %s has died and is started again", worker.name)
                 worker.restart()
-        for subject, since in self._stuck(now):
+        stuck = self._stuck(now)
+        for subject, since in stuck:
             if (subject, since) not in self._told:
                 _log.error("%s since %.0f s; the stacks of all threads:\n%s", subject, now - since, _stacks())
-        self._told = set(self._stuck(now))
+        self._told = set(stuck)
 
     def _stuck(self, now: float) -> list[tuple[str, float]]:
         """(what is stuck, since when) of everything that is."""

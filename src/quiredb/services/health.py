@@ -104,7 +104,7 @@ class HealthService:
         found = {}
         for library in self._repository.all():
             with suppress(NotFound, Unavailable, StorageFailed):
-                found[library.id] = stored_bytes(library)
+                found[library.id] = stored_bytes(library, library.view())
         return found
 
     def state(self) -> OperatingState:

@@ -137,7 +137,12 @@ def open_beside(path: Path) -> apsw.Connection:
     """
     with database_errors(path):
         connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=VFS_NAME)
-        _configure(connection)
+        try:
+            _configure(connection)
+        except BaseException:
+            leave_log(connection)
+            connection.close()
+            raise
         return connection
 
 

@@ -190,5 +190,5 @@ def _remove_tree(path: Path) -> None:
 
 def _flush_name(path: Path) -> None:
     """Flush the name of a folder that exists. Where only others may look into its parent, others have made it."""
-    with file_errors(path), suppress(PermissionError):
+    with suppress(PermissionError):
         DISK.flush_folder(path.parent)
