@@ -187,7 +187,7 @@ def _send(connection: Connection, requests: Sequence[bytes]) -> None:
 
 def _request(path: str, content: dict[str, Any]) -> bytes:
     body = orjson.dumps(content)
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return head.encode("ascii") + b"\r\n\r\n" + body
 
 
