@@ -66,9 +66,12 @@ def test_a_server_speaks_tls_and_renews_its_certificate(tmp_path: Path, files: t
         server.process.send_signal(signal.SIGHUP)
         until(lambda: "read the certificate again" in server.said)
         renewed = shown(port, chain)
-        chain.write_text("none")
+        trusted_still = tmp_path / "trusted.pem"
+        trusted_still.write_bytes(chain.read_bytes())
+        certify(chain, tmp_path / "another-key.pem")
         server.process.send_signal(signal.SIGHUP)
         until(lambda: "the old one stays" in server.said)
+        assert shown(port, trusted_still) == renewed
         assert server.end() == 0
 
     assert answer.headers["strict-transport-security"].startswith("max-age=")

@@ -14,8 +14,7 @@ class Certificate:
     def __init__(self, chain: Path, key: Path) -> None:
         self._chain = chain
         self._key = key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context = _context()
         self.load()
 
     @classmethod
@@ -38,5 +37,16 @@ class Certificate:
             ) from error
 
     def load(self) -> None:
-        """Read the files again: connections from now on are offered what they hold. OSError when they are of no use."""
+        """Read the files again: connections from now on are offered what they hold.
+
+        OSError when they are of no use; then what was read before stays.
+        """
+        # A context that has taken a chain whose key does not fit has lost the key that it had.
+        _context().load_cert_chain(self._chain, self._key)
         self.context.load_cert_chain(self._chain, self._key)
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
