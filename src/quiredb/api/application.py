@@ -17,10 +17,10 @@ from quiredb.api.middleware.addressing import Addressing
 from quiredb.api.middleware.admission import Admission
 from quiredb.api.middleware.audit import Audit
 from quiredb.api.middleware.authentication import Authentication
-from quiredb.api.middleware.capacity import Capacity
 from quiredb.api.middleware.internal_errors import InternalErrors
 from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
+from quiredb.api.middleware.request_limits import RequestLimits
 from quiredb.api.middleware.security_headers import SecurityHeaders
 from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
 from quiredb.api.problems import add_problem_handlers
@@ -60,8 +60,8 @@ def create_api(
         Middleware(InternalErrors),
         Middleware(Addressing, door.hosts),
         Middleware(Authentication, door.identify, door.clock),
-        Middleware(Admission, settings.requests_at_once_max, settings.requests_per_second_max, door.clock),
-        Middleware(Capacity, services.health),
+        Middleware(RequestLimits, settings.requests_at_once_max, settings.requests_per_second_max, door.clock),
+        Middleware(Admission, services.health),
         Middleware(DirectRoutes, search.router.routes),
     ]
     if door.record is not None:

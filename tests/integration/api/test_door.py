@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from quiredb.api.door import Door
-from quiredb.api.middleware.admission import Admission
+from quiredb.api.middleware.request_limits import RequestLimits
 from quiredb.app import Instance
 from quiredb.domain.errors import StorageFull
 from quiredb.domain.rights import EVERYBODY, Principal, Right
@@ -128,7 +128,7 @@ def test_only_so_many_requests_are_in_flight() -> None:
     async def ask(path: str) -> None:
         state = {"request_id": "x" * 8, "principal": EVERYBODY}
         scope = {"type": "http", "path": path, "headers": [], "state": state, "app": App}
-        await admission(scope, None, send)  # type: ignore[arg-type]
+        await limited(scope, None, send)  # type: ignore[arg-type]
 
     async def crowd() -> None:
         first = [asyncio.create_task(ask("/v1/limits")) for _ in range(2)]
@@ -139,7 +139,7 @@ def test_only_so_many_requests_are_in_flight() -> None:
         await asyncio.gather(*first, probe)
         await ask("/v1/limits")
 
-    admission = Admission(app, 2, 0)
+    limited = RequestLimits(app, 2, 0)
     asyncio.run(crowd())
     assert sent == [503]
 

@@ -1,53 +1,53 @@
-"""How much at once and how fast: requests in flight, requests of one key."""
+"""What a request must find before anything of it is read: a server that goes on, and memory."""
 
-import time
-from collections.abc import Callable
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from quiredb.api.errors import RateLimited
-from quiredb.api.middleware.authentication import FREE_PATHS
 from quiredb.api.problems import problem_response
-from quiredb.api.rights import principal_of
-from quiredb.domain.errors import Overloaded, QuireError
-from quiredb.domain.rates import TokenBuckets
+from quiredb.domain.admission import Reservation
+from quiredb.domain.errors import QuireError
+from quiredb.services.health import HealthService
 
-Clock = Callable[[], float]
+EXEMPT_PATHS = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
+"""What operators ask while the server is in need."""
 
 
 class Admission:
-    """Refuses what would be one request too many. Probes are always let in.
+    """Refuses with 503 what the server cannot take on: all while it ends, and what memory does not suffice for.
 
-    Args:
-        at_once_max: requests in flight.
-        per_second_max: requests of one key (or of all who need none) in the long run, twice as many in a burst; 0: any.
+    `scope["state"]["memory"]` is the request's reservation: whoever receives and decodes its body lets it grow before,
+    and it ends with the answer. Removing is allowed without memory to spare.
     """
 
-    def __init__(self, app: ASGIApp, at_once_max: int, per_second_max: int, clock: Clock = time.monotonic) -> None:
+    def __init__(self, app: ASGIApp, health: HealthService) -> None:
         self._app = app
-        self._at_once_max = at_once_max
-        self._at_once = 0
-        self._buckets = TokenBuckets(per_second_max, 2 * per_second_max, clock) if per_second_max else None
+        self._health = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"] in FREE_PATHS:
+        if scope["type"] != "http" or scope["path"] in EXEMPT_PATHS:
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            await problem_response(scope, refusal)(scope, receive, send)
-            return
-        self._at_once += 1
-        try:
+        memory = self._health.memory
+        if self._health.is_ending():
+            send = _closing(send)
+        with Reservation(memory) as reservation:
+            try:
+                self._health.require_open()
+                if scope["method"] != "DELETE":
+                    memory.require_room()
+            except QuireError as refusal:
+                await problem_response(scope, refusal)(scope, receive, send)
+                return
+            scope["state"]["memory"] = reservation
             await self._app(scope, receive, send)
-        finally:
-            self._at_once -= 1
 
-    def _refusal(self, scope: Scope) -> QuireError | None:
-        if self._at_once >= self._at_once_max:
-            return Overloaded(f"{self._at_once_max} requests are in flight, which is all the server takes at once.")
-        if self._buckets is None:
-            return None
-        wait = self._buckets.take(principal_of(scope).key_id or "")
-        return None if wait == 0 else RateLimited("This key has sent more requests than it may; slow down.", wait)
+
+def _closing(send: Send) -> Send:
+    """Tells the client to come on another connection, if it comes back."""
+
+    async def send_closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return send_closing
