@@ -18,7 +18,7 @@ class Access(Enum):
     FREE = "free"
     """Nobody has to show a key."""
     ANY_KEY = "any key"
-    """Any key that counts will do; what it shows is cut to what the key may see."""
+    """Any key that counts will do: it shows nothing that is stored."""
 
 
 DENIED = "denied"
@@ -35,7 +35,7 @@ RIGHTS: Mapping[str, Need] = MappingProxyType(
         "get_limits": Access.ANY_KEY,
         "get_openapi": Access.ANY_KEY,
         "get_metrics": Right.METRICS,
-        "list_libraries": Access.ANY_KEY,
+        "list_libraries": Right.READ,
         "create_library": Right.SERVER,
         "put_library": Right.SERVER,
         "get_library": Right.READ,
@@ -66,7 +66,7 @@ RIGHTS: Mapping[str, Need] = MappingProxyType(
         "batch_chunks": Right.WRITE,
         "import_library": Right.WRITE,
         "export_library": Right.READ,
-        "list_jobs": Access.ANY_KEY,
+        "list_jobs": Right.READ,
         "get_job": Right.READ,
         "cancel_job": Right.ADMIN,
         "create_backup": Right.SERVER,

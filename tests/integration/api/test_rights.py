@@ -52,9 +52,9 @@ def needed(method: str, path: str) -> str:
     if not path.startswith("/v1/") or path == "/v1/limits":
         return ANY
     if path.startswith("/v1/jobs"):
-        return ADMIN if method == "DELETE" else READ if "{" in path else ANY
+        return ADMIN if method == "DELETE" else READ
     if path == "/v1/libraries" and method == "GET":
-        return ANY
+        return READ
     if not path.startswith("/v1/libraries/{library}") or (path, method) == ("/v1/libraries/{library}", "PUT"):
         return SERVER
     if method == "GET" or path.endswith(READING_POSTS):
