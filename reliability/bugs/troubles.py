@@ -14,7 +14,6 @@ from typing import Any
 import apsw
 import numpy as np
 
-from quiredb.api import problems
 from quiredb.api.errors import Internal
 from quiredb.api.middleware import internal_errors
 from quiredb.domain.errors import QuireError, StorageFailed, WritesStopped
@@ -131,7 +130,7 @@ def call_no_memory_a_bug() -> None:
     def out_of_memory() -> QuireError:
         return Internal("The server met a bug.")
 
-    problems.out_of_memory = internal_errors.out_of_memory = out_of_memory  # type: ignore[attr-defined]
+    internal_errors.out_of_memory = out_of_memory  # type: ignore[attr-defined]
 
 
 class _ReadOnlyDisk(LocalDisk):

@@ -82,9 +82,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_quire_error(request: Request, error: QuireError) -> Response:
         return problem_response(request.scope, error)
 
-    async def on_no_memory(request: Request, _: MemoryError) -> Response:
-        return problem_response(request.scope, out_of_memory())
-
     async def on_invalid_parameters(request: Request, error: RequestValidationError) -> Response:
         return problem_response(request.scope, ValidationFailed(violations_of(list(error.errors()))))
 
@@ -92,7 +89,6 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem_response(request.scope, _from_http(app, request.scope, error))
 
     app.add_exception_handler(QuireError, on_quire_error)  # type: ignore[arg-type]
-    app.add_exception_handler(MemoryError, on_no_memory)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, on_invalid_parameters)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, on_http_error)  # type: ignore[arg-type]
 
