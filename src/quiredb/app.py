@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -135,9 +135,10 @@ def _start(instance: Instance, say: Say) -> None:
 
 def _stop(instance: Instance, closing: Sequence[Callable[[], None]], starter: threading.Thread) -> None:
     starter.join()
-    for close in closing:
-        close()
-    instance.close()
+    with ExitStack() as ending:  # which goes on when one of them fails
+        ending.callback(instance.close)
+        for close in closing:
+            ending.callback(close)
 
 
 def open_client(path: str | Path) -> Client:

@@ -97,8 +97,10 @@ class KeyRing:
 
     def close(self) -> None:
         """Write down the last uses and close the catalogue."""
-        self.record_uses()
-        self._table.close()
+        try:
+            self.record_uses()
+        finally:
+            self._table.close()
 
     def _look(self) -> None:
         looked_at = self._clock()

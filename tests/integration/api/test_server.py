@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import orjson
@@ -12,11 +14,15 @@ import pytest
 from fastapi import FastAPI
 
 from quiredb.api.metric_families import library_families, stored_families
-from quiredb.app import Instance
+from quiredb.app import Instance, build
 from quiredb.domain import limits
+from quiredb.domain.errors import StorageFull
 from quiredb.domain.operating import StartProgress, StoredBytes
 from quiredb.local import ApplicationTransport
 from quiredb.repositories.auditing import audit_next
+from quiredb.repositories.keys import KeyRing
+from quiredb.settings import Settings
+from quiredb.storage.folder import DataFolder
 from tests.integration.api.conftest import BODY_BYTES_MAX, problem_of
 
 
@@ -145,3 +151,20 @@ def test_a_bug_is_a_500_that_tells_only_the_request_id(broken: httpx.Client, cap
     (record,) = [record for record in caplog.records if record.exc_info]
     assert "find-me-in-the-log" in record.getMessage()
     assert 'route="/bug",status="500"' in broken.get("/metrics").text
+
+
+def test_the_folder_is_released_although_the_last_uses_of_keys_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: KeyRing) -> None:
+        raise StorageFull("No space is left.")
+
+    async def serve_and_end() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    monkeypatch.setattr(KeyRing, "record_uses", fails)
+    app = build(Settings(data=tmp_path / "data"))
+    with pytest.raises(StorageFull):
+        asyncio.run(serve_and_end())
+    DataFolder.open(tmp_path / "data").close()
