@@ -3,7 +3,10 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
+
+from quiredb.domain.errors import ValidationFailed
 
 MEBIBYTE = 1024 * 1024
 _UNITS = {"K": 1024, "M": MEBIBYTE, "G": 1024 * MEBIBYTE}
@@ -45,30 +48,27 @@ class Settings:
         _PROXIES (separated by commas), _TLS_CERTIFICATE, _TLS_KEY and _AUDIT_LOG (files), _CONNECTIONS_MAX,
         _REQUESTS_AT_ONCE_MAX, _REQUESTS_PER_SECOND_MAX, _MEMORY_LIMIT, _DRAIN_DELAY (seconds).
 
-        Raises ValueError for what is no number, or a share that is not between 0 and 1.
+        Raises ValidationFailed for what is no number, or one that makes no sense.
         """
         defaults = cls()
-        audit_share = float(environment.get("QUIRE_AUDIT_SHARE", defaults.audit_share))
-        if not 0 <= audit_share <= 1:
-            raise ValueError("QUIRE_AUDIT_SHARE is between 0 and 1")
-        memory_limit = environment.get("QUIRE_MEMORY_LIMIT")
+        port = "QUIRE_PORT" if "QUIRE_PORT" in environment else "PORT"
         return cls(
             data=Path(environment.get("QUIRE_DATA", str(defaults.data))),
             host=environment.get("QUIRE_HOST", defaults.host),
-            port=int(environment.get("QUIRE_PORT", environment.get("PORT", str(defaults.port)))),
+            port=_whole(environment, port, defaults.port, 0, 65_535),
             embedders=_path(environment, "QUIRE_EMBEDDERS"),
             allow_open=environment.get("QUIRE_ALLOW_OPEN") == "1",
-            audit_share=audit_share,
-            memory_limit=None if memory_limit is None else byte_count(memory_limit),
-            drain_delay=float(environment.get("QUIRE_DRAIN_DELAY", defaults.drain_delay)),
+            audit_share=_real(environment, "QUIRE_AUDIT_SHARE", defaults.audit_share, 1),
+            memory_limit=_bytes(environment, "QUIRE_MEMORY_LIMIT"),
+            drain_delay=_real(environment, "QUIRE_DRAIN_DELAY", defaults.drain_delay, inf),
             allowed_hosts=tuple(filter(None, environment.get("QUIRE_ALLOWED_HOSTS", "").split(","))),
             proxies=environment.get("QUIRE_PROXIES") or None,
             tls_certificate=_path(environment, "QUIRE_TLS_CERTIFICATE"),
             tls_key=_path(environment, "QUIRE_TLS_KEY"),
-            connections_max=int(environment.get("QUIRE_CONNECTIONS_MAX", defaults.connections_max)),
-            requests_at_once_max=int(environment.get("QUIRE_REQUESTS_AT_ONCE_MAX", defaults.requests_at_once_max)),
-            requests_per_second_max=int(
-                environment.get("QUIRE_REQUESTS_PER_SECOND_MAX", defaults.requests_per_second_max)
+            connections_max=_whole(environment, "QUIRE_CONNECTIONS_MAX", defaults.connections_max, 1),
+            requests_at_once_max=_whole(environment, "QUIRE_REQUESTS_AT_ONCE_MAX", defaults.requests_at_once_max, 1),
+            requests_per_second_max=_whole(
+                environment, "QUIRE_REQUESTS_PER_SECOND_MAX", defaults.requests_per_second_max, 0
             ),
             audit_log=_path(environment, "QUIRE_AUDIT_LOG"),
         )
@@ -92,6 +92,37 @@ class Settings:
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
     return Path(environment[name]) if environment.get(name) else None
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, least: int, most: int = 2**31) -> int:
+    text = environment.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise _invalid(name, f"a whole number from {least} to {most:,}")
+    return int(text)
+
+
+def _real(environment: Mapping[str, str], name: str, default: float, most: float) -> float:
+    try:
+        number = float(environment.get(name, default))
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most:
+        raise _invalid(name, f"a number from 0{f' to {most}' if isfinite(most) else ''}")
+    return number
+
+
+def _bytes(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name)
+    try:
+        return None if text is None else byte_count(text)
+    except ValueError:
+        raise _invalid(name, "a number of bytes such as 700M or 4G") from None
+
+
+def _invalid(name: str, meaning: str) -> ValidationFailed:
+    return ValidationFailed.at(f"/{name}", "setting", f"The environment variable {name} is {meaning}.")
 
 
 def byte_count(text: str) -> int:

@@ -142,12 +142,27 @@ def test_a_taken_port_is_said_before_anything_is_opened(quire: Quire, tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
-def test_a_port_in_the_environment_that_is_none_is_a_configuration_error(
-    quire: Quire, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUIRE_PORT", "seven"),
+        ("PORT", "70000"),
+        ("QUIRE_AUDIT_SHARE", "2"),
+        ("QUIRE_DRAIN_DELAY", "-1"),
+        ("QUIRE_MEMORY_LIMIT", "much"),
+        ("QUIRE_CONNECTIONS_MAX", "0"),
+        ("QUIRE_REQUESTS_AT_ONCE_MAX", "-5"),
+        ("QUIRE_REQUESTS_PER_SECOND_MAX", "1.5"),
+    ],
+)
+def test_a_variable_of_the_environment_that_makes_no_sense_is_a_configuration_error(
+    quire: Quire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
 ) -> None:
-    monkeypatch.setenv("QUIRE_PORT", "seven")
-
-    assert quire("serve").code == ExitCode.CONFIGURATION
+    monkeypatch.setenv(name, value)
+    for words in (("serve",), ("doctor",), ("libraries", "--data", tmp_path)):
+        run = quire(*words)
+        assert f"error: The environment variable {name} is a " in run.err
+        assert run.code == (ExitCode.FAILURE if "--data" in words else ExitCode.CONFIGURATION)
 
 
 def test_a_drain_delay_serves_on_while_readiness_says_no(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """`quire doctor`: is this machine fit to serve this folder?"""
 
-import dataclasses
-import os
 from pathlib import Path
 
 import click
@@ -11,7 +9,7 @@ from quiredb.cli.diagnosis import Finding, Verdict, diagnose
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.output import console, json_option, new_table, print_json, wants_json
 from quiredb.cli.progress import current_step
-from quiredb.settings import Settings
+from quiredb.cli.serve_options import chosen_settings
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.ERROR: "bold red"}
 
@@ -25,8 +23,7 @@ def doctor(data: Path | None, host: str | None) -> int:
 
     Exits 1 when something would keep the server from working. `quire check` looks for damage in the data itself.
     """
-    settings = Settings.from_environment(os.environ)
-    settings = dataclasses.replace(settings, data=data or settings.data, host=host or settings.host)
+    settings = chosen_settings(data=data, host=host)
     with current_step("looking") as say:
         findings = []
         for finding in diagnose(settings):

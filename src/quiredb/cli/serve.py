@@ -1,9 +1,7 @@
 """`quire serve`: the server, until a signal ends it."""
 
-import dataclasses
 import faulthandler
 import logging
-import os
 import signal
 import socket
 import sys
@@ -23,7 +21,7 @@ from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.cli.guarded_protocol import GuardedProtocol, guarded
 from quiredb.cli.logs import configure_logs
-from quiredb.cli.serve_options import settings_options
+from quiredb.cli.serve_options import chosen_settings, settings_options
 from quiredb.cli.tls import Certificate
 from quiredb.domain.errors import FormatUnsupported, ValidationFailed
 from quiredb.repositories.keys import list_keys
@@ -51,7 +49,7 @@ _TICKS_PER_SECOND = 10
 )
 def serve(*, log_level: str, log_format: str, tracing: bool, **given: Any) -> int:
     """Serve the libraries of a data folder over HTTP."""
-    settings = _settings(**given)
+    settings = chosen_settings(**given)
     _refuse_strangers(settings)
     certificate = Certificate.of(settings)
     configure_logs(log_level, log_format)
@@ -77,17 +75,6 @@ def _trace(app: Any) -> None:
             f"--tracing needs {error.name}", "pip install 'quiredb[otel]'", ExitCode.CONFIGURATION
         ) from error
     import_module("quiredb.api.tracing").trace_requests(app)
-
-
-def _settings(**given: Any) -> Settings:
-    """The environment's settings, with what the command line says instead."""
-    try:
-        settings = Settings.from_environment(os.environ)
-    except ValueError as error:
-        raise CommandFailed(
-            f"a QUIRE_ variable in the environment is not valid: {error}", exit_code=ExitCode.CONFIGURATION
-        ) from error
-    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value not in {None, ()}})
 
 
 def _refuse_strangers(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """The options of `quire serve`: each names a field of `Settings` and its environment variable."""
 
+import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from quiredb.cli.arguments import ByteCount
+from quiredb.cli.exit_codes import ExitCode
+from quiredb.cli.failures import CommandFailed
+from quiredb.domain.errors import ValidationFailed
+from quiredb.settings import Settings
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -85,3 +91,12 @@ def settings_options(function: _Function) -> _Function:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+def chosen_settings(**given: Any) -> Settings:
+    """The environment's settings, with what the command line says instead."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except ValidationFailed as error:
+        raise CommandFailed(error.detail, exit_code=ExitCode.CONFIGURATION) from error
+    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value not in {None, ()}})
