@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from quiredb.cli.data_folder import data_folder_option
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.failures import CommandFailed
 from quiredb.cli.output import json_option, print_json, wants_json
@@ -17,15 +18,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    envvar="QUIRE_DATA",
-    default=Settings().data,
-    show_default=True,
-    help="The server's data folder [env: QUIRE_DATA].",
-)
+@data_folder_option
 @click.option(
     "--file",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -1,24 +1,22 @@
 """`quire key`: create, list and revoke the API keys of a data folder."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.text import Text
 
+from quiredb.cli.data_folder import data_folder_option
 from quiredb.cli.output import console, json_option, new_table, plain, print_json, wants_json
 from quiredb.domain.keys import ApiKey, KeyDraft
 from quiredb.domain.rights import Role
 from quiredb.domain.times import now, parse_instant
 from quiredb.repositories.keys import create_key, list_keys, revoke_key
-from quiredb.settings import Settings
 
 _LASTS = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Expiry(click.ParamType[datetime]):
@@ -36,19 +34,6 @@ class Expiry(click.ParamType[datetime]):
         if instant is None:
             self.fail("say how long (90d, 12h, 30m) or until when (2030-01-31T00:00:00Z)", param, ctx)
         return instant
-
-
-def _data_option(function: _Function) -> _Function:
-    option = click.option(
-        "--data",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        envvar="QUIRE_DATA",
-        default=Settings().data,
-        show_default=True,
-        help="The server's data folder [env: QUIRE_DATA].",
-    )
-    return option(function)
 
 
 @click.group()
@@ -70,7 +55,7 @@ def key() -> None:
 )
 @click.option("--library", "libraries", multiple=True, metavar="ID", help="Only for this library; may be repeated.")
 @click.option("--expires", type=Expiry(), metavar="WHEN", help="How long it counts (90d, 12h, 30m), or until when.")
-@_data_option
+@data_folder_option
 @json_option
 def create(name: str, role: str, libraries: tuple[str, ...], expires: datetime | None, data: Path) -> None:
     """Create a key and print it, this once: only its digest is stored."""
@@ -83,7 +68,7 @@ def create(name: str, role: str, libraries: tuple[str, ...], expires: datetime |
 
 
 @key.command(name="list")
-@_data_option
+@data_folder_option
 @json_option
 def list_command(data: Path) -> None:
     """List the keys: what they are for and when they were used, not the keys themselves."""
@@ -98,7 +83,7 @@ def list_command(data: Path) -> None:
 
 @key.command()
 @click.argument("key_id", metavar="ID")
-@_data_option
+@data_folder_option
 @json_option
 def revoke(key_id: str, data: Path) -> None:
     """Revoke the key with this ID, for good."""
