@@ -66,6 +66,22 @@ def test_a_drill_proves_and_cleans_up(quire: Quire, backups: Path, tmp_path: Pat
     assert list(scratch.iterdir()) == []
 
 
+def test_a_library_that_cannot_be_read_is_named(quire: Quire, data: Path, tmp_path: Path) -> None:
+    (readable,) = (data / "libraries").iterdir()
+    assert quire("libraries", "create", "broken", "--dimension", 3, "--data", data).code == 0
+    (broken,) = set((data / "libraries").iterdir()) - {readable}
+    (broken / "library.sqlite").write_bytes(b"?" * 65_536)
+
+    taken = quire("backup", "--data", data, "--to", tmp_path / "backups", "--json")
+    drilled = quire("drill", tmp_path / "backups", "--json")
+
+    assert taken.code == drilled.code == ExitCode.DAMAGED_DATA
+    assert (
+        [one["id"] for one in taken.json["libraries"]] == [one["id"] for one in drilled.json["libraries"]] == ["notes"]
+    )
+    assert [one["id"] for one in taken.json["omitted"]] == [one["id"] for one in drilled.json["omitted"]] == ["broken"]
+
+
 def test_tables_fit_the_terminal(quire: Quire, data: Path, backups: Path) -> None:
     for arguments in (("backup", "--data", data, "--to", backups), ("backup", "list", backups), ("verify", backups)):
         run = quire(*arguments)

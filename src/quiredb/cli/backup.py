@@ -14,7 +14,7 @@ from quiredb.cli.backup_options import backup_failures, key_file_option, secret_
 from quiredb.cli.connection import connected, connection_options, data_option_value
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.output import bytes_in_words, console, json_option, new_table, print_json, wants_json
-from quiredb.cli.progress import progress_bar
+from quiredb.cli.progress import progress_bar, summed
 from quiredb.domain.limits import BACKUP_BLOCKS_MAX
 from quiredb.storage.backups.folder import BackupFolder, StoredBackup, Taken
 from quiredb.storage.backups.manifest import Manifest
@@ -142,15 +142,8 @@ def _from_folder(target: BackupFolder, data: Path) -> Taken:
 
 
 def _take(target: BackupFolder, parts: Iterable[Part]) -> Taken:
-    done = 0
     with progress_bar("backing up", None) as advance_to:
-
-        def told(count: int) -> None:
-            nonlocal done
-            done += count
-            advance_to(done)
-
-        return target.take(parts, told)
+        return target.take(parts, summed(advance_to))
 
 
 def _stream(client: Client, known: frozenset[str]) -> Iterable[bytes]:

@@ -100,8 +100,8 @@ def _is_found(client: Client, library_id: str, chunk: Mapping[str, Any]) -> bool
 def _print(backup: StoredBackup, drilled: list[DrilledLibrary], times: dict[str, float]) -> None:
     age = (now() - backup.manifest.instant).total_seconds()
     if wants_json():
-        size = backup.manifest.bytes
-        print_json({"backup": backup.id, "age_seconds": round(age), "bytes": size, **times, "libraries": drilled})
+        facts = {"backup": backup.id, "age_seconds": round(age), "bytes": backup.manifest.bytes, **times}
+        print_json({**facts, "libraries": drilled, "omitted": backup.manifest.omitted})
         return
     table = new_table()
     table.add_column("library", overflow="fold", ratio=1)

@@ -37,6 +37,18 @@ def progress_bar(description: str, total: int | None) -> Iterator[Advance]:
         yield advance_to
 
 
+def summed(advance_to: Advance) -> Callable[[int], None]:
+    """Gives a function that is told how much more is done."""
+    done = 0
+
+    def told(count: int) -> None:
+        nonlocal done
+        done += count
+        advance_to(done)
+
+    return told
+
+
 @contextmanager
 def current_step(description: str) -> Iterator[Callable[[str], None]]:
     """Gives a function that is told what is done now, for work whose length nobody knows."""

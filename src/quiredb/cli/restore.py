@@ -7,7 +7,7 @@ import click
 
 from quiredb.cli.backup_options import backup_arguments, backup_failures, chosen, key_file_option
 from quiredb.cli.output import json_option, print_json, wants_json
-from quiredb.cli.progress import progress_bar
+from quiredb.cli.progress import progress_bar, summed
 from quiredb.storage.backups.folder import BackupFolder, StoredBackup
 from quiredb.storage.backups.manifest import StoredLibrary
 from quiredb.storage.backups.restore import restore_backup
@@ -53,12 +53,5 @@ def restored(
     opened: BackupFolder, backup: StoredBackup, target: Path, library_id: str | None, *, with_keys: bool = True
 ) -> tuple[StoredLibrary, ...]:
     """Restore with a bar for the bytes."""
-    done = 0
     with progress_bar("restoring", backup.manifest.bytes if library_id is None else None) as advance_to:
-
-        def told(count: int) -> None:
-            nonlocal done
-            done += count
-            advance_to(done)
-
-        return restore_backup(opened, backup, target, told, library_id, with_keys=with_keys)
+        return restore_backup(opened, backup, target, summed(advance_to), library_id, with_keys=with_keys)

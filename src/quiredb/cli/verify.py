@@ -8,7 +8,7 @@ from quiredb.cli.backup import described, print_libraries
 from quiredb.cli.backup_options import backup_arguments, backup_failures, chosen, key_file_option
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.cli.output import bytes_in_words, json_option, print_json, wants_json
-from quiredb.cli.progress import progress_bar
+from quiredb.cli.progress import progress_bar, summed
 
 
 @click.command()
@@ -20,13 +20,12 @@ def verify(folder: Path, backup_id: str | None, key_file: Path | None) -> int:
     with backup_failures():
         opened, backup = chosen(folder, key_file, backup_id)
         blocks = backup.manifest.blocks()
-        done = 0
         damaged: list[str] = []
         with progress_bar("verifying", sum(blocks.values())) as advance_to:
+            told = summed(advance_to)
             for digest, size in sorted(blocks.items()):
                 damaged += opened.complaints(digest, size)
-                done += size
-                advance_to(done)
+                told(size)
     if wants_json():
         print_json({**described(backup), "verified_bytes": sum(blocks.values()), "damaged": damaged})
     else:
