@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 SEAL_ROWS = 4_096
 SEGMENT_ROWS_MAX = 4_000_000
+HELD_BACK_SEGMENTS = 16
+"""From so many on, searches should no longer wait for their merges until an import has ended."""
 _DEAD_SHARE = 0.2
 _DEAD_ROWS_MIN = 256
 
@@ -44,6 +46,13 @@ def choose_merge(sizes: Sequence[SegmentSize]) -> MergeRange | None:
             return MergeRange(_widened(sizes, first, newer + living), len(sizes))
         newer += living
     return _most_dead(sizes)
+
+
+def may_wait(chosen: MergeRange, sizes: Sequence[SegmentSize]) -> bool:
+    """Whether a merge of sound segments may wait while rows come in: none of them is worn, and they are still few."""
+    several = chosen.last - chosen.first > 1
+    worn = any(is_worn(size.rows, size.dead) for size in sizes[chosen.first : chosen.last])
+    return several and not worn and len(sizes) < HELD_BACK_SEGMENTS
 
 
 def _widened(sizes: Sequence[SegmentSize], first: int, total: int) -> int:

@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from quiredb.domain.errors import JobCancelled, QuireError
 from quiredb.domain.indexing import Job, JobState
 from quiredb.domain.measures import Measures
 from quiredb.engine.documents import DocumentTable
-from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge
+from quiredb.engine.merging import SEAL_ROWS, MergeRange, choose_merge, may_wait
 from quiredb.repositories.auditing import audit_next, keep_promises
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.open_library import OpenLibrary
@@ -36,6 +36,8 @@ _PURGE_ROWS = 500
 _REPACK_ROWS = 1_000
 _RELEASE_PAGES = 512
 _RECLAIM_SECONDS = 1.0
+_CALM_SECONDS = 1.0
+"""Since the last commit, until it is taken that no import is running that merges would compete with."""
 _QUICK_PATIENCE_SECONDS = 60.0
 _AUDIT_SECONDS = 0.02
 _AUDIT_PROCESSOR_SHARE = 0.04
@@ -53,12 +55,19 @@ class _Build:
 
 
 class Housekeeping:
-    """Owns both workers. `changed` is told of every commit and only looks at sizes."""
+    """Owns both workers. `changed` is told of every commit, notes its time and looks at sizes."""
 
-    def __init__(self, jobs: JobRegistry, memory: MemoryBudget, measures: Measures) -> None:
+    def __init__(
+        self,
+        jobs: JobRegistry,
+        memory: MemoryBudget,
+        measures: Measures,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._jobs = jobs
         self._memory = memory
         self._measures = measures
+        self._clock = clock
         self._stopping = threading.Event()
         self._quick: Worker[OpenLibrary] = Worker("quire-tidy", self._tidy, _QUICK_PATIENCE_SECONDS)
         self._slow: Worker[_Build] = Worker("quire-build", self._perform)
@@ -81,6 +90,8 @@ class Housekeeping:
 
     def changed(self, library: OpenLibrary, changes: Sequence[Change]) -> None:
         """Commits were applied."""
+        if changes:
+            library.committed_at = self._clock()
         died = any(change.chunks_died or change.documents_died for change in changes)
         if died or len(library.view().fresh) >= SEAL_ROWS:
             self._quick.wake(library)
@@ -110,14 +121,6 @@ class Housekeeping:
             return True
         return len(library.view().fresh) >= SEAL_ROWS or self._next_merge(library) is not None
 
-    def is_settled(self, library: OpenLibrary) -> bool:
-        """Whether no background work is left to do, but for audits."""
-        return not (
-            self._quick.busy_with(lambda task: task is library)
-            or self._slow.busy_with(lambda task: task.library is library and not task.audits)
-            or self.is_building(library)
-        )
-
     def _tidy(self, library: OpenLibrary) -> bool:
         """Quick work; True while there is more. What fails because the library or the process goes is no failure."""
         stopping = Stopping(self._stopping, library)
@@ -134,18 +137,25 @@ class Housekeeping:
         if len(library.view().fresh) >= SEAL_ROWS:
             with self._measured("seal"):
                 seal(library, unwatched(stopping))
-        if self._next_merge(library):
+        chosen = self._next_merge(library)
+        held_back = chosen is not None and self._is_held_back(library, chosen)
+        if chosen and not held_back:
             self._slow.wake(_Build(library))
         if library.collection.documents_worn():
             _renew_documents(library)
-        return self._reclaim(library, stopping)
+        return self._reclaim(library, stopping) or held_back
+
+    def _is_held_back(self, library: OpenLibrary, chosen: MergeRange) -> bool:
+        """Whether a merge waits for the end of an import, with which it would compete for processors and the disk."""
+        calm = self._clock() - library.committed_at >= _CALM_SECONDS
+        return not calm and may_wait(chosen, library.collection.sizes())
 
     def _reclaim(self, library: OpenLibrary, stopping: Stopping) -> bool:
         """Purge dead rows that no reader sees, pack half-empty pages, give free pages back. True while there is more.
 
         At most once a second, so that a library that is updated all the time is not swept after every commit.
         """
-        if time.monotonic() - library.reclaimed_at < _RECLAIM_SECONDS:
+        if self._clock() - library.reclaimed_at < _RECLAIM_SECONDS:
             return True
         purged = purged_in_all = _PURGE_ROWS
         while purged == _PURGE_ROWS and not stopping():
@@ -163,7 +173,7 @@ class Housekeeping:
             with library.exclusively():
                 more = library.store.free_bytes() > 0 and library.store.release_pages(_RELEASE_PAGES)
             self._quick.progressed(("released", library.store.free_bytes()))
-        library.reclaimed_at = time.monotonic()
+        library.reclaimed_at = self._clock()
         return library.store.has_dead_versions()
 
     def _perform(self, task: _Build) -> bool:

@@ -39,9 +39,9 @@ class OpenLibrary:
     changes state; `sealing` is held while fresh rows become a segment, so that they become only one.
 
     What else it keeps: `damaged` names segments whose files must be built again; `building` is the share done of the
-    build that runs (None: none does); `reclaimed_at` is when space was last given back, on the monotonic clock;
-    `measured_recall` is the last measurement that was asked for; `auditor` judges live searches, and `recorded` is told
-    when one of them waits to be repeated.
+    build that runs (None: none does); `committed_at` and `reclaimed_at` are when something was last committed and space
+    was last given back, on the clock of housekeeping; `measured_recall` is the last measurement that was asked for;
+    `auditor` judges live searches, and `recorded` is told when one of them waits to be repeated.
 
     A commit changes the store first and the collection then. Should anything break in between (a bug, no memory,
     Ctrl-C), the collection is loaded from the store again, by this writer or the next.
@@ -67,6 +67,7 @@ class OpenLibrary:
         self.closed = threading.Event()
         self.measured_recall: float | None = None
         self.building: float | None = None
+        self.committed_at = -math.inf
         self.reclaimed_at = -math.inf
         self.damaged = set(damaged)
         self._writes = writes

@@ -94,8 +94,18 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def is_settled(repository: LibraryRepository, library: OpenLibrary) -> bool:
+    """Whether no background work is left to do, but for audits."""
+    quick, slow = repository.housekeeping.workers()
+    return not (
+        quick.busy_with(lambda task: task is library)
+        or slow.busy_with(lambda task: task.library is library and not task.audits)
+        or repository.housekeeping.is_building(library)
+    )
+
+
 def settle(repository: LibraryRepository, library: OpenLibrary) -> None:
-    wait_until(lambda: repository.housekeeping.is_settled(library), "background work ends")
+    wait_until(lambda: is_settled(repository, library), "background work ends")
 
 
 def neighbours(library: OpenLibrary, query: NDArray[np.float32], k: int = 10) -> list[str]:

@@ -19,6 +19,7 @@ from tests.unit.repositories.libraries import (
     creation,
     delete,
     fill,
+    is_settled,
     opened,
     put,
     rebuild,
@@ -39,7 +40,7 @@ def test_a_cancelled_rebuild_leaves_the_old_index(tmp_path: Path, monkeypatch: p
         assert held.reached.wait(30)
         wait_until(lambda: repository.jobs.get(job.id).state is JobState.RUNNING, "the job runs")
         assert describe_index(library, repository.housekeeping).building
-        assert not repository.housekeeping.is_settled(library)
+        assert not is_settled(repository, library)
         queued = repository.housekeeping.rebuild(library)
         assert repository.jobs.cancel(queued.id).state is JobState.CANCELLED
         repository.jobs.cancel(job.id)
