@@ -163,7 +163,7 @@ class GraphIndex:
         if rows.size == 0 or self.count == 0:
             return rows, distances
         sign_scan(
-            flat.vectors, flat.codes, flat.factors, flat.centre, self.rotation, self.records, self.neighbours,
+            flat.vectors, flat.codes, flat.factors, flat.centre, self.rotation, self.records,
             METRIC_CODES[flat.metric], self.lengths[1], self.lengths[2], queries, k + OPEN, as_mask(mask, self.count),
             np.zeros(4, np.int64), rows, distances,
         )  # fmt: skip

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quiredb.indexes.contract import METRIC_CODES, BuildCancelled
-from quiredb.indexes.flat import FlatIndex
+from quiredb.indexes.flat import ROWS_PER_SLICE, FlatIndex
 from quiredb.indexes.graph import ROTATION_SEED, GraphIndex
 from quiredb.indexes.kernels.graph_build import choose_neighbours, connect, link_back, reverse_edges
 from quiredb.indexes.kernels.quantize import row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
 from quiredb.indexes.kernels.rotation import rotation_signs
-from quiredb.indexes.kernels.sign_codes import encode_records, record_stride, refer_records
+from quiredb.indexes.kernels.sign_codes import encode_records, record_stride
 from quiredb.indexes.leaves import CodedRows, NearRows, Partings
 from quiredb.indexes.shapes import aligned_empty
 
@@ -57,7 +57,6 @@ PARTED = 0.6
 class _Building:
     """What stays the same while one graph is built."""
 
-    flat: FlatIndex
     coded: CodedRows
     alpha: np.float32
     pool: ThreadPoolExecutor
@@ -103,12 +102,12 @@ def build_graph(
     rotation = rotation_signs(flat.dimension, ROTATION_SEED)
     partings = max(1, round(build_effort / EFFORT_A_PARTING))
     with ThreadPoolExecutor(max(1, threads), "graph-build") as pool:
-        building = _Building(flat, coded, np.float32(ALPHA * ALPHA), pool, check)
+        building = _Building(coded, np.float32(ALPHA * ALPHA), pool, check)
         near = Partings(coded, random, pool, lambda share: check(PARTED * share)).near_rows(
             max(1, round(NEAR * degree)), partings, FAR_PARTINGS * partings
         )
         neighbours, degrees = _link(building, near, degree)
-    graph = GraphIndex(flat, _records(building, rotation), neighbours, entries, rotation)
+    graph = GraphIndex(flat, _records(flat, rotation, check), neighbours, entries, rotation)
     _connect(graph, degrees)
     check(1.0)
     return graph
@@ -122,8 +121,8 @@ def _coded(flat: FlatIndex) -> CodedRows:
     factors = np.ascontiguousarray(np.stack([squares, -scales], axis=1), np.float32)
     sums = np.empty(flat.count, np.int32)
     norms = np.empty(flat.count if flat.metric == "dot" else 0, np.float64)
-    for start in range(0, flat.count, 8192):
-        part = slice(start, start + 8192)
+    for start in range(0, flat.count, ROWS_PER_SLICE):
+        part = slice(start, start + ROWS_PER_SLICE)
         sums[part] = flat.codes[part, : flat.dimension].sum(axis=1, dtype=np.int32)
         if norms.size:
             row_norms(flat.vectors[part], norms[part])
@@ -132,17 +131,14 @@ def _coded(flat: FlatIndex) -> CodedRows:
     return CodedRows(flat.codes, factors, sums, asides, flat.dimension)
 
 
-def _records(building: _Building, rotation: NDArray[np.float32]) -> NDArray[np.uint8]:
-    flat, metric = building.flat, METRIC_CODES[building.flat.metric]
+def _records(flat: FlatIndex, rotation: NDArray[np.float32], check: Callable[[float], None]) -> NDArray[np.uint8]:
     records = aligned_empty((flat.count, record_stride(flat.dimension)), np.uint8)
-    no_asides = np.empty(0, np.float32)
-    for start in range(0, flat.count, 8192):
-        part = slice(start, start + 8192)
+    for start in range(0, flat.count, ROWS_PER_SLICE):
+        part = slice(start, start + ROWS_PER_SLICE)
         encode_records(
-            flat.vectors[part], metric, flat.centre, rotation, building.coded.factors[part], no_asides, records[part]
+            flat.vectors[part], METRIC_CODES[flat.metric], flat.centre, rotation, flat.factors[part], records[part]
         )
-        building.check(1.0)
-    refer_records(metric, flat.factors, rotation.shape[1], records)
+        check(1.0)
     return records
 
 

@@ -57,7 +57,7 @@ def test_a_crowd_is_scored_without_estimates(crowded: bool) -> None:
     mask = random.random(COUNT) < 0.6
     rows, distances = np.empty((1, k), np.int64), np.empty((1, k), np.float64)
     sign_scan(
-        flat.vectors, flat.codes, flat.factors, flat.centre, graph.rotation, graph.records, graph.neighbours,
+        flat.vectors, flat.codes, flat.factors, flat.centre, graph.rotation, graph.records,
         METRIC_CODES[graph.metric], graph.lengths[1], graph.lengths[2], query[None], COUNT, mask.view(np.uint8), work,
         rows, distances,
     )  # fmt: skip

@@ -23,17 +23,11 @@ HEADS = 16
 
 
 @helper
-def widened(query: Any) -> Any:
-    """The query as float64, as `row_distance` wants it."""
-    wide = np.empty(query.shape[0], np.float64)
-    for i in range(query.shape[0]):
-        wide[i] = query[i]
-    return wide
-
-
-@helper
 def widen(query: Any, wide: Any) -> float:
-    """Fill wide[d] with the query as float64; returns its norm, which is not finite where the query is not."""
+    """Fill wide[d] with the query as float64, as `row_distance` wants it.
+
+    Returns its norm, which is not finite where the query is not.
+    """
     for i in range(query.shape[0]):
         wide[i] = query[i]
     return row_norm(query.ctypes.data, query.shape[0])
@@ -67,10 +61,10 @@ def exact_rows(query: Any, vectors: Any, rows: Any, metric: int, out: Any) -> No
     """out[i] = distance of vectors[rows[i]]."""
     dimension = query.shape[0]
     start = vectors.ctypes.data
-    wide = widened(query)
+    wide = np.empty(dimension, np.float64)
+    norm = widen(query, wide)
     stride = dimension * 4
     lines = (stride + 63) >> 6
-    norm = row_norm(query.ctypes.data, dimension)
     for position in range(rows.shape[0]):
         if position + 1 < rows.shape[0]:
             prefetch(start + rows[position + 1] * stride, lines)
@@ -119,8 +113,8 @@ def exact_nearest(query: Any, vectors: Any, count: int, metric: int, mask: Any, 
     """
     dimension = query.shape[0]
     start = vectors.ctypes.data
-    wide = widened(query)
-    norm = row_norm(query.ctypes.data, dimension)
+    wide = np.empty(dimension, np.float64)
+    norm = widen(query, wide)
     capacity = rows.shape[0]
     size = 0
     if capacity == 0:

@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from quiredb.indexes.kernels.registry import helper
-from quiredb.indexes.kernels.simd import load_lanes
+from quiredb.indexes.kernels.simd import load_lanes, splat
 
 LANES = 32
 """Vectors of one block."""
@@ -94,13 +94,6 @@ def plain_sums(codes: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np
     return np.concatenate([half.sum(axis=0)[order] for half in halves])
 
 
-def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
-    kind = ir.VectorType(scalar.type, lanes)
-    undefined = ir.Constant(kind, ir.Undefined)
-    single = builder.insert_element(undefined, scalar, ir.Constant(_i32, 0))
-    return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_i32, lanes), [0] * lanes))
-
-
 def _shuffle(name: str, width: int) -> Any:
     """Look-ups by a byte shuffle of `width` bytes."""
 
@@ -117,10 +110,10 @@ def _select(builder: Any, table: Any, offset: Any, index: Any) -> Any:
     kind = ir.VectorType(_i8, 16)
     entries = load_lanes(builder, table, offset, _i8, 16)
     base = builder.extract_element(entries, ir.Constant(_i32, 0))
-    total = _splat(builder, base, 16)
+    total = splat(builder, base, 16)
     for bit in range(4):
         entry = builder.extract_element(entries, ir.Constant(_i32, 1 << bit))
-        added = _splat(builder, builder.sub(entry, base), 16)
+        added = splat(builder, builder.sub(entry, base), 16)
         is_set = builder.icmp_unsigned(
             "!=", builder.and_(index, ir.Constant(kind, [1 << bit] * 16)), ir.Constant(kind, None)
         )
@@ -152,7 +145,7 @@ def _estimates(builder: Any, sums: Any, half: int, arguments: Any) -> Any:
     """Store sixteen estimates; returns the bits of those below the threshold."""
     _, _, _, factors, scale, shift, threshold, out = arguments
     floats = ir.VectorType(_f32, 16)
-    scale, shift, threshold = (_splat(builder, value, 16) for value in (scale, shift, threshold))
+    scale, shift, threshold = (splat(builder, value, 16) for value in (scale, shift, threshold))
     affine = builder.fadd(builder.fmul(builder.sitofp(sums, floats), scale), shift)
     added = load_lanes(builder, factors, ir.Constant(_i64, 64 * half), _f32, 16)
     slope = load_lanes(builder, factors, ir.Constant(_i64, 128 + 64 * half), _f32, 16)
@@ -237,13 +230,3 @@ def scan_portable(
 ) -> Any:  # fmt: skip
     """The same in generic vectors, without a byte shuffle."""
     return _SIGNATURE, _scan(16, _select)
-
-
-@intrinsic
-def lowest_bit(typing_context: Any, bits: Any) -> Any:
-    """The number of the lowest set bit of a uint64 that is not zero."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), generate

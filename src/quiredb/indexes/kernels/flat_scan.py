@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from quiredb.indexes.kernels.exact import row_distance, row_norm, widened
+from quiredb.indexes.kernels.exact import row_distance, widen
 from quiredb.indexes.kernels.level import dot_codes
 from quiredb.indexes.kernels.quantize import encode_query, twice_signed
 from quiredb.indexes.kernels.ranking import insert_ranked, insert_value
@@ -140,8 +140,8 @@ def _rerank(
     """Pass 2: exact distances of rows whose lower bound is not above the k-th upper bound and distance so far."""
     k = out.shape[0]
     dimension = query.shape[0]
-    start, wide = vectors.ctypes.data, widened(query)
-    norm = row_norm(query.ctypes.data, dimension)
+    start, wide = vectors.ctypes.data, np.empty(dimension, np.float64)
+    norm = widen(query, wide)
     limit = upper[k - 1] if sizes[0] == k else np.inf
     kept = 0
     for position in range(sizes[1]):

@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quiredb.indexes.kernels.registry import helper
-from quiredb.indexes.kernels.simd import load_lanes
+from quiredb.indexes.kernels.simd import load_lanes, splat
 
 ROOT = 7
 """Where the least key is: the children of all nodes then begin on cache lines."""
@@ -76,9 +76,7 @@ def least_of_eight(typing_context: Any, heap: Any, first: Any) -> Any:
         smallest = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_i64, [vector]), "llvm.vector.reduce.smin.v8i64"
         )
-        undefined = ir.Constant(vector, ir.Undefined)
-        single = builder.insert_element(undefined, builder.call(smallest, [keys]), ir.Constant(_i32, 0))
-        least = builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_i32, 8), [0] * 8))
+        least = splat(builder, builder.call(smallest, [keys]), 8)
         lanes = builder.bitcast(builder.icmp_signed("==", keys, least), _i8)
         first_set = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_i8, [_i8, _i1]), "llvm.cttz.i8")
         return builder.zext(builder.call(first_set, [lanes, ir.Constant(_i1, 1)]), _i64)

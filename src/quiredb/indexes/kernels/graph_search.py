@@ -14,8 +14,9 @@ from quiredb.indexes.kernels.frontier import row_of, score_of
 from quiredb.indexes.kernels.pointers import address_of, float32_pointer, int32_pointer
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, uint64
 from quiredb.indexes.kernels.rotation import ROUNDS, rotate
-from quiredb.indexes.kernels.sign_codes import OPTIMISM, clear_bytes, to_bytes, to_planes
+from quiredb.indexes.kernels.sign_codes import OPTIMISM, to_bytes, to_planes
 from quiredb.indexes.kernels.sign_dots import TOGETHER, planes_length
+from quiredb.indexes.kernels.simd import clear_bytes
 from quiredb.indexes.kernels.walk import EXPANDED_AT_ONCE, CodedQuery, Gates, Table, walk
 from quiredb.indexes.kernels.workspace import make_scratch, make_workspace, scratch_length
 
@@ -49,17 +50,8 @@ def open_to_doubt(best: Any, kept: int, k: int, doubt: Any) -> int:
 
 
 @helper
-def make_table(records: Any, codes: Any, neighbours: Any) -> Any:
-    """Addresses and shapes of what a walk reads."""
-    count, degree = neighbours.shape
-    return Table(
-        records.ctypes.data, records.shape[1], codes.ctypes.data, codes.shape[1], neighbours.ctypes.data, degree, count
-    )
-
-
-@helper
 def code_query(
-    query: Any, centre: Any, metric: int, rotation: Any, radius: float, aside: Any, z: Any, planes: Any, code: Any
+    query: Any, centre: Any, metric: int, rotation: Any, radius: float, z: Any, planes: Any, code: Any
 ) -> Any:
     """The coded query and |z|^2; z (a pointer to D float32), planes and code (addresses of planes_length(D)
     and D bytes) are filled.
@@ -86,9 +78,7 @@ def code_query(
     sign_step, sign_total = to_planes(at, planes, size)
     shift = np.float32(OPTIMISM * length) - sign_step * np.float32(sign_total)
     lowest = -squared if metric == L2 else -length * radius
-    coded = CodedQuery(
-        planes, size, np.float32(2.0) * sign_step, shift, code, step, 255 * total, aside, np.float32(lowest)
-    )
+    coded = CodedQuery(planes, size, np.float32(2.0) * sign_step, shift, code, step, 255 * total, np.float32(lowest))
     return coded, squared
 
 
@@ -194,9 +184,7 @@ def graph_search(
         norm = widen(query, space.wide)
         kept: Any = 0
         if norm < np.inf:
-            coded, squared = code_query(
-                query, centre, metric, rotation, lengths[0], np.float32(0.0), space.z, space.planes, space.code
-            )
+            coded, squared = code_query(query, centre, metric, rotation, lengths[0], space.z, space.planes, space.code)
             kept = walk(table, gates, coded, mask, width, least, ties, budget, probed, rare, scratch, space.best)
             doubt = score_doubt(squared, coded.code_step, lengths[1], lengths[2], dimension, metric)
             kept = open_to_doubt(space.best, min(kept, reranked), k, np.float32(doubt))

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from quiredb.indexes.kernels.exact import COSINE, L2, rank_rows, row_norm
-from quiredb.indexes.kernels.fast_scan import LANES, SPREAD, build_table, lowest_bit
+from quiredb.indexes.kernels.fast_scan import LANES, SPREAD, build_table
 from quiredb.indexes.kernels.level import dot_codes, scan_block
 from quiredb.indexes.kernels.list_order import heapify, pop_list
+from quiredb.indexes.kernels.mask_words import lowest_bit
 from quiredb.indexes.kernels.quantize import encode_query, twice_signed
 from quiredb.indexes.kernels.ranking import insert_ranked, insert_value
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int32, int64, kernel, uint8, void

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -18,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
+from quiredb.indexes.kernels.simd import add_products, load_lanes, splat, sum_lanes
 
 LANES = 16
 """Rows whose sums share a vector."""
@@ -27,30 +26,13 @@ ROWS, GROUPS = 4, 4
 WORD = 4
 """Bytes of a row that meet at a time."""
 
-_i8, _i16, _i32, _i64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_f32 = ir.FloatType()
+_i16, _i32, _i64, _f32 = ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _sums, _floats = ir.VectorType(_i32, LANES), ir.VectorType(_f32, LANES)
 _words = ir.VectorType(_i16, LANES)
 
 
-def _spread(builder: Any, value: Any) -> Any:
-    """A vector with `value` in each lane."""
-    undefined = ir.Constant(_sums, ir.Undefined)
-    single = builder.insert_element(undefined, value, ir.Constant(_i32, 0))
-    return builder.shuffle_vector(single, undefined, ir.Constant(_sums, [0] * LANES))
-
-
 def _each(vector: Any, value: int) -> Any:
     return ir.Constant(vector, [value] * LANES)
-
-
-def _vnni_step(builder: Any, total: Any, packed: Any, signed: Any) -> Any:
-    # LLVM 22 types the operands as bytes; before it they were 32-bit lanes.
-    operand = ir.VectorType(_i8, 64) if llvm.llvm_version_info[0] >= 22 else _sums
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(_sums, [_sums, operand, operand]), "llvm.x86.avx512.vpdpbusd.512"
-    )
-    return builder.call(function, [total, builder.bitcast(packed, operand), builder.bitcast(signed, operand)])
 
 
 def _avx2_step(builder: Any, total: Any, packed: Any, signed: Any) -> Any:
@@ -100,7 +82,7 @@ def _leaf_dots(step: Any, rows: int, groups: int) -> Any:
                 loaded = [load_lanes(builder, column, at, _i32, LANES) for column in columns]
                 for line, accumulators in zip(lines, totals, strict=True):
                     word = builder.add(line, builder.shl(loop.index, ir.Constant(_i64, 2)))
-                    factor = _spread(builder, builder.load(builder.inttoptr(word, _i32.as_pointer())))
+                    factor = splat(builder, builder.load(builder.inttoptr(word, _i32.as_pointer())), LANES)
                     for vector, total in zip(loaded, accumulators, strict=True):
                         builder.store(step(builder, builder.load(total), vector, factor), total)
             for i, accumulators in enumerate(totals):
@@ -127,7 +109,7 @@ def leaf_dots_avx512_vnni(
 
     All by address: signed[4, stride], packed[4 groups, steps, 16 rows, 4 bytes], out int32[4, out_stride].
     """
-    return _SIGNATURE, _leaf_dots(_vnni_step, 4, 4)
+    return _SIGNATURE, _leaf_dots(add_products, 4, 4)
 
 
 @intrinsic
@@ -173,13 +155,10 @@ def lanes_within(typing_context: Any, address: Any, limit: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values = load_lanes(builder, arguments[0], ir.Constant(_i64, 0), _f32, LANES)
-        undefined = ir.Constant(_floats, ir.Undefined)
-        single = builder.insert_element(undefined, arguments[1], ir.Constant(_i32, 0))
-        limits = builder.shuffle_vector(single, undefined, ir.Constant(_sums, [0] * LANES))
-        within = builder.bitcast(builder.fcmp_ordered("<=", values, limits), _i16)
-        return builder.zext(within, _i32)
+        within = builder.fcmp_ordered("<=", values, splat(builder, arguments[1], LANES))
+        return builder.zext(builder.bitcast(within, _i16), _i64)
 
-    return types.uint32(types.uintp, types.float32), generate
+    return types.uint64(types.uintp, types.float32), generate
 
 
 def _least(choice: str) -> Any:
@@ -211,16 +190,3 @@ def reach_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
 def least_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
     """The least of the 16 `blocks` floats, inf at most."""
     return types.float32(types.uintp, types.intp), _least("<")
-
-
-@intrinsic
-def lowest_bit(typing_context: Any, bits: Any) -> Any:
-    """The position of the lowest set bit; `bits` is not zero."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_i32, [_i32, ir.IntType(1)]), "llvm.cttz.i32"
-        )
-        return builder.zext(builder.call(function, [arguments[0], ir.Constant(ir.IntType(1), 1)]), _i64)
-
-    return types.int64(types.uint32), generate

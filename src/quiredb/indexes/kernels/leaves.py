@@ -17,10 +17,10 @@ from quiredb.indexes.kernels.leaf_dots import (
     ROWS,
     lanes_within,
     least_of_lanes,
-    lowest_bit,
     reach_of_lanes,
 )
 from quiredb.indexes.kernels.level import compare_leaf
+from quiredb.indexes.kernels.mask_words import lowest_bit
 from quiredb.indexes.kernels.prune import Table, as_signed, fetch_codes, make_room, measure_rows
 from quiredb.indexes.kernels.registry import (
     filled,
@@ -138,7 +138,7 @@ def nearest_in_leaf(leaf: Any, own: int, padded: int, limit: Any, keys: Any) -> 
         within = lanes_within(start + 4 * base, limit)
         while within != 0:
             position = base + lowest_bit(within)
-            within &= within - np.uint32(1)
+            within &= within - np.uint64(1)
             after = position - own
             key = as_key(leaf.distances[position], after if after >= 0 else after + padded, 0)
             place = size

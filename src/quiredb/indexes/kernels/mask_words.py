@@ -38,6 +38,16 @@ def count_bits(typing_context: Any, bits: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+@intrinsic
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """The number of the lowest set bit of a uint64 that is not zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
 @helper
 def allowed_bits(mask: Any, word: int) -> Any:
     """The bits of the allowed rows among 64 from 64 * word on."""

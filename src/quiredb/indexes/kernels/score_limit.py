@@ -13,7 +13,7 @@ import numpy as np
 from quiredb.indexes.kernels.frontier import ROOT, score_of
 from quiredb.indexes.kernels.pointers import address_of
 from quiredb.indexes.kernels.registry import helper
-from quiredb.indexes.kernels.sign_codes import clear_bytes
+from quiredb.indexes.kernels.simd import clear_bytes
 
 BINS = 512
 

@@ -10,9 +10,8 @@ to numbers p of four bits with step t, one sum over the set bits, I = sum of p_i
 
     estimate = A + S (2 t I - t sum p + t'),       S = -rho (l2), -rho / 2 (cosine, dot);  A = |y|^2 (l2), 0
 
-A record is one or two cache lines: D / 8 bytes of bits, then float32 A, S, the scale S' of the row's 8-bit code, and
-the aside (the extra coordinate of a graph built for dot; 0 elsewhere). So a row that is looked at and turned down, as
-most are, costs one or two cache lines in all.
+A record is one or two cache lines: D / 8 bytes of bits, then float32 A, S and the scale S' of the row's 8-bit code. So
+a row that is looked at and turned down, as most are, costs one or two cache lines in all.
 """
 
 from __future__ import annotations
@@ -27,14 +26,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quiredb.indexes.kernels.exact import L2
+from quiredb.indexes.kernels.pointers import float32_pointer
 from quiredb.indexes.kernels.quantize import normaliser
 from quiredb.indexes.kernels.registry import filled, float32, given, int64, kernel, uint8, void
 from quiredb.indexes.kernels.rotation import rotate, rotated_dimension
 from quiredb.indexes.kernels.sign_dots import LARGEST, PLANES
-from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
+from quiredb.indexes.kernels.simd import clear_bytes, load_lanes, splat, sum_lanes
 
 FACTORS = 16
-"""Bytes of factors behind the bits of a record."""
+"""Bytes behind the bits of a record: three factors, and four that are zero."""
 OPTIMISM = 0.15
 """How many |z| / 2 an estimate is shifted in favour of the row: a quarter of its standard deviation."""
 SMALLEST_STEP = 1e-30
@@ -50,53 +50,16 @@ def record_stride(dimension: int) -> int:
     return needed if needed <= _LINE // 2 else -(-needed // _LINE) * _LINE
 
 
-@intrinsic
-def float_at(typing_context: Any, address: Any) -> Any:
-    """The float32 at an address."""
+@kernel(void, given(float32, 2), int64, given(float32), given(float32, 2), given(float32, 2), filled(uint8, 2))
+def encode_records(vectors: Any, metric: int, centre: Any, rotation: Any, factors: Any, records: Any) -> None:
+    """Fill records[n, stride]: signs and factors. factors[n, 2] = (A, S') are those of the 8-bit codes.
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], _f32.as_pointer()))
-
-    return types.float32(types.uintp), generate
-
-
-@intrinsic
-def put_float(typing_context: Any, address: Any, value: Any) -> Any:
-    """Store a float32 at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, value = arguments
-        builder.store(value, builder.inttoptr(address, _f32.as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(types.uintp, types.float32), generate
-
-
-@intrinsic
-def clear_bytes(typing_context: Any, address: Any, size: Any) -> Any:
-    """`memset` to zero."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, size = arguments
-        cgutils.memset(builder, builder.inttoptr(address, _i8.as_pointer()), size, 0)
-        return context.get_dummy_value()
-
-    return types.void(types.uintp, types.intp), generate
-
-
-@kernel(void, given(float32, 2), int64, given(float32), given(float32, 2), given(float32, 2), given(float32),
-        filled(uint8, 2))  # fmt: skip
-def encode_records(
-    vectors: Any, metric: int, centre: Any, rotation: Any, factors: Any, asides: Any, records: Any
-) -> None:
-    """Fill records[n, stride]: signs and factors for squared Euclidean distances of the coded rows y.
-
-    factors[n, 2] = (|y|^2, S') as the codes have them for l2. A row without a length, or whose numbers do not fit
-    float32, gets S = 0.
+    A row without a length, or whose numbers do not fit float32, gets S = 0.
     """
     dimension = vectors.shape[1]
     size = rotation.shape[1]
     y = np.zeros(size, np.float32)
+    share = np.float32(1.0) if metric == L2 else np.float32(0.5)
     for row in range(vectors.shape[0]):
         norm = normaliser(vectors, row, metric)
         for i in range(dimension):
@@ -112,24 +75,11 @@ def encode_records(
             overlap += 0.5 * abs(np.float64(y[i]))
             if y[i] >= 0.0:
                 records[row, i >> 3] |= np.uint8(1 << (i & 7))
-        at += size >> 3
         usable = overlap > 0.0 and length < 1e38
-        put_float(at, factors[row, 0])
-        put_float(at + 4, np.float32(-length / overlap) if usable else np.float32(0.0))
-        put_float(at + 8, factors[row, 1])
-        put_float(at + 12, asides[row] if asides.shape[0] > 0 else np.float32(0.0))
-
-
-@kernel(void, int64, given(float32, 2), int64, filled(uint8, 2))
-def refer_records(metric: int, factors: Any, bits: int, records: Any) -> None:
-    """Turn the factors of records made for l2 into those of `metric`; `factors` are those of the codes for it."""
-    for row in range(records.shape[0]):
-        at = records.ctypes.data + row * records.shape[1] + (bits >> 3)
-        scale = np.float32(1.0) if metric == L2 else np.float32(0.5)
-        put_float(at, factors[row, 0])
-        put_float(at + 4, float_at(at + 4) * scale)
-        put_float(at + 8, factors[row, 1])
-        put_float(at + 12, np.float32(0.0))
+        kept = float32_pointer(at + (size >> 3))
+        kept[0] = factors[row, 0]
+        kept[1] = np.float32(-length / overlap) * share if usable else np.float32(0.0)
+        kept[2] = factors[row, 1]
 
 
 def _step_of(builder: Any, source: Any, groups: Any, levels: int) -> tuple[Any, Any]:
@@ -148,9 +98,7 @@ def _step_of(builder: Any, source: Any, groups: Any, levels: int) -> tuple[Any, 
     step = builder.fdiv(sum_lanes(builder, builder.load(largest), _LANES, larger), ir.Constant(_f32, float(levels)))
     usable = builder.fcmp_ordered(">", step, ir.Constant(_f32, SMALLEST_STEP))
     inverse = builder.select(usable, builder.fdiv(ir.Constant(_f32, 1.0), step), ir.Constant(_f32, 0.0))
-    undefined = ir.Constant(floats, ir.Undefined)
-    single = builder.insert_element(undefined, inverse, ir.Constant(_i32, 0))
-    return step, builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_i32, _LANES), [0] * _LANES))
+    return step, splat(builder, inverse, _LANES)
 
 
 def _rounding(levels: int, put: Callable[[Any, Any, Any, Any], None]) -> Any:

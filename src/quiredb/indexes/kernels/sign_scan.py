@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quiredb.indexes.kernels.exact import rank_rows
-from quiredb.indexes.kernels.fast_scan import SPREAD, lowest_bit
-from quiredb.indexes.kernels.graph_search import code_query, make_table, score_doubt
+from quiredb.indexes.kernels.fast_scan import SPREAD
+from quiredb.indexes.kernels.graph_search import code_query, score_doubt
 from quiredb.indexes.kernels.level import dot_codes
-from quiredb.indexes.kernels.mask_words import PLACES, allowed_bits, count_bits
+from quiredb.indexes.kernels.mask_words import PLACES, allowed_bits, count_bits, lowest_bit
 from quiredb.indexes.kernels.pointers import float32_pointer
 from quiredb.indexes.kernels.quantize import twice_signed
 from quiredb.indexes.kernels.ranking import insert_value
@@ -35,7 +35,6 @@ from quiredb.indexes.kernels.registry import (
     float64,
     given,
     helper,
-    int32,
     int64,
     kernel,
     uint8,
@@ -44,7 +43,7 @@ from quiredb.indexes.kernels.registry import (
 from quiredb.indexes.kernels.sign_codes import OPTIMISM
 from quiredb.indexes.kernels.sign_dots import TOGETHER, planes_length
 from quiredb.indexes.kernels.simd import BLOCK, prefetch
-from quiredb.indexes.kernels.walk import CodedQuery, code_score, estimate_fresh
+from quiredb.indexes.kernels.walk import CodedQuery, Table, code_score, estimate_fresh
 from quiredb.indexes.kernels.workspace import make_scratch, scratch_length
 
 CAUTION = 3.0
@@ -226,7 +225,6 @@ def word_at(step: int, words: int) -> int:
     given(float32),
     given(float32, 2),
     given(uint8, 2),
-    given(int32, 2),
     int64,
     float64,
     float64,
@@ -244,7 +242,6 @@ def sign_scan(
     centre: Any,
     rotation: Any,
     records: Any,
-    neighbours: Any,
     metric: int,
     error: float,
     radius: float,
@@ -264,21 +261,20 @@ def sign_scan(
     z, planes, code = np.empty(size, np.float32), np.empty(planes_length(size), np.uint8), np.empty(size, np.int8)
     room = HELD + TOGETHER
     memory, no_heap = np.zeros(scratch_length(0, room), np.uint64), np.empty(0, np.int64)
-    table = make_table(records, codes, neighbours)
+    # Nobody walks here: there are no neighbours.
+    table = Table(records.ctypes.data, records.shape[1], codes.ctypes.data, codes.shape[1], 0, 0, codes.shape[0])
     waiting, bounds = np.empty(room, np.int32), np.empty(room, np.float32)
     best = Best(np.empty(k, np.float64), np.empty(pool, np.float32), np.empty(pool, np.int64), np.zeros(2, np.int64))
     for position in range(queries.shape[0]):
         query = queries[position]
         plain, squared = code_query(
-            query, centre, metric, rotation, 0.0, np.float32(0.0), float32_pointer(z.ctypes.data), planes.ctypes.data,
-            code.ctypes.data,
+            query, centre, metric, rotation, 0.0, float32_pointer(z.ctypes.data), planes.ctypes.data, code.ctypes.data
         )  # fmt: skip
         length = np.sqrt(squared)
         scratch = make_scratch(memory, no_heap, 0, room)
         shift = plain.sign_shift + np.float32((CAUTION * SPREAD - OPTIMISM) * length)
         cautious = CodedQuery(
-            plain.planes, size, plain.sign_step, shift, plain.code, plain.code_step, plain.code_offset, plain.aside,
-            plain.lowest,
+            plain.planes, size, plain.sign_step, shift, plain.code, plain.code_step, plain.code_offset, plain.lowest
         )  # fmt: skip
         doubt = score_doubt(squared, plain.code_step, error, radius, query.shape[0], metric)
         best.sizes[0] = best.sizes[1] = 0

@@ -1,4 +1,4 @@
-"""Instructions Numba cannot say: integer dot products, prefetch, memmove.
+"""Instructions Numba cannot say: integer dot products, prefetch, memmove, memset.
 
 Vector values are not first class in Numba, so each intrinsic is a whole loop that takes addresses and returns scalars.
 The integer dot products are exact, hence equal on every CPU by definition.
@@ -26,6 +26,13 @@ def load_lanes(builder: Any, address: Any, offset: Any, element: Any, lanes: int
     loaded = builder.load(pointer)
     loaded.align = 1
     return loaded
+
+
+def splat(builder: Any, value: Any, lanes: int) -> Any:
+    """A vector with `value` in each of its lanes."""
+    undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    single = builder.insert_element(undefined, value, ir.Constant(_i32, 0))
+    return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_i32, lanes), [0] * lanes))
 
 
 def sum_lanes(builder: Any, vector: Any, lanes: int, add: Any) -> Any:
@@ -66,17 +73,21 @@ def _integer_dot(step: Any, accumulator_lanes: int) -> Any:
     return generate
 
 
-def vnni_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
-    """`total` (16 lanes of 32 bits) with the products of 64 bytes of u8 codes and s8 query, by `vpdpbusd`."""
+def add_products(builder: Any, total: Any, unsigned: Any, signed: Any) -> Any:
+    """`total` (16 lanes of 32 bits) with the products of four bytes each, u8 and s8 in vectors, by `vpdpbusd`."""
     sums = ir.VectorType(_i32, 16)
     # LLVM 22 types the operands as bytes; before it they were 32-bit lanes.
     operand = ir.VectorType(_i8, 64) if llvm.llvm_version_info[0] >= 22 else sums
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(sums, [sums, operand, operand]), "llvm.x86.avx512.vpdpbusd.512"
     )
-    left = builder.bitcast(load_lanes(builder, codes, offset, _i8, 64), operand)
-    right = builder.bitcast(load_lanes(builder, query, offset, _i8, 64), operand)
-    return builder.call(function, [total, left, right])
+    return builder.call(function, [total, builder.bitcast(unsigned, operand), builder.bitcast(signed, operand)])
+
+
+def vnni_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
+    """`total` (16 lanes of 32 bits) with the products of 64 bytes of u8 codes and s8 query."""
+    left, right = (load_lanes(builder, side, offset, _i8, 64) for side in (codes, query))
+    return add_products(builder, total, left, right)
 
 
 def avx2_step(builder: Any, total: Any, codes: Any, query: Any, offset: Any) -> Any:
@@ -158,3 +169,15 @@ def move_bytes(typing_context: Any, target: Any, source: Any, size: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.uintp, types.intp), generate
+
+
+@intrinsic
+def clear_bytes(typing_context: Any, address: Any, size: Any) -> Any:
+    """`memset` to zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, size = arguments
+        cgutils.memset(builder, builder.inttoptr(address, _i8.as_pointer()), size, 0)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.intp), generate
