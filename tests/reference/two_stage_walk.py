@@ -1,4 +1,4 @@
-"""The walk of the graph with lists and NumPy: estimates by signs, scores by codes, two rows at a time, in rounds."""
+"""The walk of the graph with lists and NumPy: estimates by signs, scores by codes, three rows at a time, in rounds."""
 
 from __future__ import annotations
 
