@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -17,53 +18,28 @@ from quiredb.indexes.kernels.level import LEVELS, available_levels
 Dot = Callable[[int, int, int], int]
 
 
-@numba.njit
-def _avx512_vnni(codes, query, blocks):
-    return simd.dot_avx512_vnni(codes, query, blocks)
+def one_row(dot: Any) -> Dot:
+    @numba.njit
+    def run(codes, query, blocks):
+        return dot(codes, query, blocks)
+
+    return run
 
 
-@numba.njit
-def _avx2(codes, query, blocks):
-    return simd.dot_avx2(codes, query, blocks)
+def many_rows(dots: Any) -> Callable[..., None]:
+    @numba.njit
+    def run(codes, rows, query, out):
+        dots(
+            codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
+            query.shape[0] // 64, out.ctypes.data,
+        )  # fmt: skip
+
+    return run
 
 
-@numba.njit
-def _portable(codes, query, blocks):
-    return simd.dot_portable(codes, query, blocks)
-
-
-KERNELS: dict[str, Dot] = {"avx512-vnni": _avx512_vnni, "avx2": _avx2, "portable": _portable}
-
-
-@numba.njit
-def _many_avx512_vnni(codes, rows, query, out):
-    row_dots.dots_avx512_vnni(
-        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
-        query.shape[0] // 64, out.ctypes.data,
-    )  # fmt: skip
-
-
-@numba.njit
-def _many_avx2(codes, rows, query, out):
-    row_dots.dots_avx2(
-        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
-        query.shape[0] // 64, out.ctypes.data,
-    )  # fmt: skip
-
-
-@numba.njit
-def _many_portable(codes, rows, query, out):
-    row_dots.dots_portable(
-        codes.ctypes.data, codes.shape[1], rows.ctypes.data, rows.shape[0] // 4, query.ctypes.data,
-        query.shape[0] // 64, out.ctypes.data,
-    )  # fmt: skip
-
-
-MANY: dict[str, Callable[..., None]] = {
-    "avx512-vnni": _many_avx512_vnni,
-    "avx2": _many_avx2,
-    "portable": _many_portable,
-}
+KERNELS = dict(zip(LEVELS, map(one_row, (simd.dot_avx512_vnni, simd.dot_avx2, simd.dot_portable)), strict=True))
+MANY_DOTS = (row_dots.dots_avx512_vnni, row_dots.dots_avx2, row_dots.dots_portable)
+MANY = dict(zip(LEVELS, map(many_rows, MANY_DOTS), strict=True))
 AVAILABLE = available_levels(dict(llvm.get_host_cpu_features()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -11,36 +12,22 @@ import pytest
 from numpy.typing import NDArray
 
 from quiredb.indexes.kernels import fast_scan
-from quiredb.indexes.kernels.level import available_levels
-
-Scan = Callable[..., int]
+from quiredb.indexes.kernels.level import LEVELS, available_levels
 
 
-@numba.njit
-def _avx512(codes, table, factors, scale, shift, threshold, out):
-    return fast_scan.scan_avx512(
-        codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, scale, shift, threshold,
-        out.ctypes.data,
-    )  # fmt: skip
+def of_block(scan: Any) -> Callable[..., int]:
+    @numba.njit
+    def run(codes, table, factors, scale, shift, threshold, out):
+        return scan(
+            codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, scale, shift, threshold,
+            out.ctypes.data,
+        )  # fmt: skip
+
+    return run
 
 
-@numba.njit
-def _avx2(codes, table, factors, scale, shift, threshold, out):
-    return fast_scan.scan_avx2(
-        codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, scale, shift, threshold,
-        out.ctypes.data,
-    )  # fmt: skip
-
-
-@numba.njit
-def _portable(codes, table, factors, scale, shift, threshold, out):
-    return fast_scan.scan_portable(
-        codes.ctypes.data, table.ctypes.data, codes.shape[0] // 256, factors.ctypes.data, scale, shift, threshold,
-        out.ctypes.data,
-    )  # fmt: skip
-
-
-SCANS: dict[str, Scan] = {"avx512-vnni": _avx512, "avx2": _avx2, "portable": _portable}
+BLOCK_SCANS = (fast_scan.scan_avx512, fast_scan.scan_avx2, fast_scan.scan_portable)
+SCANS = dict(zip(LEVELS, map(of_block, BLOCK_SCANS), strict=True))
 AVAILABLE = available_levels(dict(llvm.get_host_cpu_features()))
 
 
