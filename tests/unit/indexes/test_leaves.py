@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -13,7 +14,8 @@ import pytest
 
 from quiredb.indexes import build_flat, build_graph, graph_build, leaves
 from quiredb.indexes.kernels import leaf_dots
-from quiredb.indexes.kernels.level import available_levels
+from quiredb.indexes.kernels.graph_build import CROWD
+from quiredb.indexes.kernels.level import LEVELS, available_levels
 from quiredb.indexes.leaves import CodedRows, NearRows, Partings
 from tests.reference import leaf_graph
 from tests.unit.indexes.samples import METRICS, clustered
@@ -21,28 +23,18 @@ from tests.unit.indexes.samples import METRICS, clustered
 COUNT, DIMENSION = 900, 20
 
 
-@numba.njit
-def _avx512_vnni(signed, packed, out):
-    leaf_dots.leaf_dots_avx512_vnni(
-        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
-    )
+def of_leaf(dots: Any) -> Callable[..., None]:
+    @numba.njit
+    def run(signed, packed, out):
+        dots(
+            signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, 4 * out.shape[1]
+        )
+
+    return run
 
 
-@numba.njit
-def _avx2(signed, packed, out):
-    leaf_dots.leaf_dots_avx2(
-        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
-    )
-
-
-@numba.njit
-def _portable(signed, packed, out):
-    leaf_dots.leaf_dots_portable(
-        signed.ctypes.data, signed.shape[1], packed.ctypes.data, packed.shape[1], out.ctypes.data, out.shape[1] * 4
-    )
-
-
-KERNELS: dict[str, Callable[..., None]] = {"avx512-vnni": _avx512_vnni, "avx2": _avx2, "portable": _portable}
+LEAF_DOTS = (leaf_dots.leaf_dots_avx512_vnni, leaf_dots.leaf_dots_avx2, leaf_dots.leaf_dots_portable)
+KERNELS = dict(zip(LEVELS, map(of_leaf, LEAF_DOTS), strict=True))
 
 
 @pytest.mark.parametrize("level", available_levels(dict(llvm.get_host_cpu_features())))
@@ -115,6 +107,23 @@ def test_a_graph_equals_a_plainly_built_one(metric: str) -> None:
     expected = leaf_graph.link(near, table, 10, round(graph_build.CHOSEN * 10), alpha)
     for row in range(300):
         assert [other for other in graph.neighbours[row].tolist() if other >= 0] == expected[row]
+
+
+def test_a_row_that_many_choose_keeps_the_nearest_of_all() -> None:
+    """A row in the middle of a sphere is near to every other, and more choose it than are compared at once."""
+    random, dimension = np.random.default_rng(4), 2 * DIMENSION
+    around = random.standard_normal((COUNT, dimension))
+    around *= (3 + random.random((COUNT, 1))) / np.sqrt((around**2).sum(axis=1, keepdims=True))
+    rows = graph_build._coded(build_flat(np.append(np.zeros((1, dimension)), around, axis=0).astype(np.float32), "l2"))
+    near, alpha = found(rows, 8, 8), np.float32(graph_build.ALPHA**2)
+    with ThreadPoolExecutor(2) as pool:
+        building = graph_build._Building(rows, alpha, pool, lambda share: None)
+        neighbours, degrees = graph_build._link(building, near, 10)
+    table = leaf_graph.all_distances(rows.codes, rows.factors, rows.asides, dimension)
+    known = {row: others.tolist() for row, others in enumerate(near.rows)}
+    expected = leaf_graph.link(known, table, 10, round(graph_build.CHOSEN * 10), alpha)
+    assert np.count_nonzero(neighbours[1:] == 0) > CROWD
+    assert [others[:size].tolist() for others, size in zip(neighbours, degrees, strict=True)] == list(expected.values())
 
 
 def test_a_leaf_keeps_few_copies_and_different_ones_for_each() -> None:
