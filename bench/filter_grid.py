@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quiredb.indexes import VectorIndex, exact_distances
+from quiredb.indexes.vector_index import Found
 
 SHARES = (0.5, 0.1, 0.01, 0.001, 0.0001)
 KINDS = ("random", "near", "elsewhere", "far")
@@ -92,10 +93,10 @@ def _cell(
         wanted = min(k, allowed)
         last = index.flat.search(query, wanted, mask=mask)[1][-1]
 
-        def search(query: Floats = query, mask: Mask = mask, allowed: int = allowed) -> object:
+        def search(query: Floats = query, mask: Mask = mask, allowed: int = allowed) -> Found:
             return index.nearest(query, k, allowed=allowed, mask=mask, recall=recall)
 
-        found = index.nearest(query, k, allowed=allowed, mask=mask, recall=recall)
+        found = search()
         shares.append(np.count_nonzero(found.distances <= last) / wanted)
         hits.append(int(np.count_nonzero(mask[found.rows])) / wanted)
         plans[str(found.plan)] += 1

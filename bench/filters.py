@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from bench.filter_grid import KINDS, Cell, grid
-from bench.peers import command_line, synthetic
+from bench.peers import command_line, report, synthetic
 from bench.peers.machine import describe
 from bench.peers.vector_set import prepare
 from quiredb.indexes import VectorIndex
@@ -42,8 +41,10 @@ def main() -> None:
         cells.append(cell)
         console.print("  ".join(_line(cell)), highlight=False)
     results = {"set": data.name, "kind": index.kind, "machine": describe(), "cells": [asdict(cell) for cell in cells]}
-    _show(console, cells)
-    _save(arguments.out / f"filters-{data.name}.json", results, cells)
+    tables = _tables(cells)
+    for table in reversed(tables):
+        console.print(report.as_rich(table))
+    _save(arguments.out / f"filters-{data.name}.json", results, tables)
     if arguments.check and (broken := complaints(cells)):
         raise SystemExit("\n".join(broken))
 
@@ -70,26 +71,16 @@ def _line(cell: Cell) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _show(console: Console, cells: list[Cell]) -> None:
-    table = Table(*_HEADINGS)
-    for cell in cells:
-        table.add_row(*_line(cell))
-    console.print(table)
+def _tables(cells: list[Cell]) -> list[report.Grid]:
     headings, *lines = summary(cells)
-    worst = Table(*headings, title="the lowest recall and the longest time of any k, in unfiltered searches")
-    for line in lines:
-        worst.add_row(*line)
-    console.print(worst)
+    title = "the lowest recall and the longest time of any k, in unfiltered searches"
+    return [report.Grid(title, headings, tuple(lines)), report.Grid("all cells", _HEADINGS, tuple(map(_line, cells)))]
 
 
-def _save(path: Path, results: dict[str, Any], cells: list[Cell]) -> None:
+def _save(path: Path, results: dict[str, Any], tables: list[report.Grid]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    parts = (
-        f"# Filters on {results['set']} ({results['kind']})",
-        _table(summary(cells)),
-        _table([_HEADINGS, *map(_line, cells)]),
-    )
+    parts = (f"# Filters on {results['set']} ({results['kind']})", *map(report.markdown_table, tables))
     path.with_suffix(".md").write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
@@ -104,11 +95,6 @@ def summary(cells: list[Cell]) -> list[tuple[str, ...]]:
             line.append(f"{recall:.3f}, {multiple:.1f} x")
         lines.append(tuple(line))
     return lines
-
-
-def _table(lines: list[tuple[str, ...]]) -> str:
-    ruled = [lines[0], tuple("---" for _ in lines[0]), *lines[1:]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in ruled)
 
 
 def _arguments() -> argparse.Namespace:

@@ -5,8 +5,8 @@
     python -m bench.request_cost --folder FOLDER  keep the server's data there, and skip the import when it is there
 
 The client writes ready-made requests to one socket that stays open, so that it hardly uses the processor. The server's
-time is user and system time of all its threads. `beyond the kernel` is that time less the time of the index alone; it
-holds everything else: HTTP, JSON, checks, planning, texts of the hits, log and metrics.
+time is what all its threads ran. `beyond the kernel` is that time less the time of the index alone; it holds everything
+else: HTTP, JSON, checks, planning, texts of the hits, log and metrics.
 """
 
 import argparse
