@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -15,6 +16,7 @@ import pytest
 from quiredb.indexes import build_flat, build_graph, graph_build, leaves
 from quiredb.indexes.kernels import leaf_dots
 from quiredb.indexes.kernels.graph_build import CROWD
+from quiredb.indexes.kernels.leaves import COPIES
 from quiredb.indexes.kernels.level import LEVELS, available_levels
 from quiredb.indexes.leaves import CodedRows, NearRows, Partings
 from tests.reference import leaf_graph
@@ -135,3 +137,25 @@ def test_a_leaf_keeps_few_copies_and_different_ones_for_each() -> None:
     first = near.rows[:200, 0]
     assert (first < 200).all()
     assert np.unique(first).size == 200
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_copies_leave_room_for_the_nearest_of_all_others(metric: str) -> None:
+    """Half of the rows are copies: of any distance four come first, going round the leaf, then what is farther."""
+    vectors, count = clustered(400, DIMENSION), 400
+    vectors[np.random.default_rng(6).permutation(count)[:200]] = vectors[0]
+    rows = graph_build._coded(build_flat(vectors, metric))
+    near, distances = np.full((count, 8), -1, np.int32), np.full((count, 8), np.inf, np.float32)
+    with ThreadPoolExecutor(1) as pool:
+        Partings(rows, np.random.default_rng(0), pool, lambda share: None)._meet(
+            np.arange(count, dtype=np.int32), np.array([0, count], np.int32), np.ones(count, np.uint8), 8, near,
+            distances, (0.0, 1.0),
+        )  # fmt: skip
+    table, padded = leaf_graph.all_distances(rows.codes, rows.factors, rows.asides, DIMENSION), 448
+    for row in range(count):
+        taken, expected = Counter[float](), []
+        for other in sorted(set(range(count)) - {row}, key=lambda other: (table[row, other], (other - row) % padded)):
+            taken[table[row, other]] += 1
+            if taken[table[row, other]] <= COPIES:
+                expected.append(other)
+        assert near[row].tolist() == expected[:8]

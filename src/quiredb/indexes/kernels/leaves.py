@@ -127,31 +127,42 @@ def measure(leaf: Any, line: int, row: int, padded: int, factors: Any, sums: Any
 def nearest_in_leaf(leaf: Any, own: int, padded: int, limit: Any, keys: Any) -> int:
     """Fill keys (sorted) with the least of leaf.distances, none above `limit`; returns how many.
 
-    A key's row is how many places it comes after place `own`, round the leaf: so many copies meet different copies.
+    A key's row is how many places it comes after place `own`, round the leaf: so many copies meet different copies. Of
+    one distance only the first COPIES count; where they take the room that the lanes' least leave, all is looked at
+    once more.
     """
     size, capacity = 0, keys.shape[0]
     start = leaf.distances.ctypes.data
-    limit = min(limit, LARGEST)
-    if capacity <= LANES:
-        limit = min(limit, reach_of_lanes(start, padded // LANES))
-    for base in range(0, padded, LANES):
-        within = lanes_within(start + 4 * base, limit)
-        while within != 0:
-            position = base + lowest_bit(within)
-            within &= within - np.uint64(1)
-            after = position - own
-            key = as_key(leaf.distances[position], after if after >= 0 else after + padded, 0)
-            place = size
-            while place > 0 and keys[place - 1] > key:
-                place -= 1
-            if place == capacity or (place >= COPIES and keys[place - COPIES] >> 32 == key >> 32):
-                continue
-            size = min(size + 1, capacity)
-            for i in range(size - 1, place, -1):
-                keys[i] = keys[i - 1]
-            keys[place] = key
-            if size == capacity:
-                limit = min(limit, score_of(keys[capacity - 1]))
+    widest = min(limit, LARGEST)
+    limit = min(widest, reach_of_lanes(start, padded // LANES)) if capacity <= LANES else widest
+    looking = True
+    while looking:
+        first, size = limit, 0
+        for base in range(0, padded, LANES):
+            within = lanes_within(start + 4 * base, limit)
+            while within != 0:
+                position = base + lowest_bit(within)
+                within &= within - np.uint64(1)
+                after = position - own
+                key = as_key(leaf.distances[position], after if after >= 0 else after + padded, 0)
+                place = size
+                while place > 0 and keys[place - 1] > key:
+                    place -= 1
+                alike = place
+                while alike < size and keys[alike] >> 32 == key >> 32:
+                    alike += 1
+                crowded = alike >= COPIES and keys[alike - COPIES] >> 32 == key >> 32
+                if place == capacity or (crowded and alike == place):
+                    continue
+                if not crowded:
+                    size = min(size + 1, capacity)
+                for i in range(alike - 1 if crowded else size - 1, place, -1):
+                    keys[i] = keys[i - 1]
+                keys[place] = key
+                if size == capacity:
+                    limit = min(limit, score_of(keys[capacity - 1]))
+        looking = size < capacity and first < widest
+        limit = widest
     return size
 
 
