@@ -89,7 +89,7 @@ $(LOCAL_STAMP): requirements/local.lock
 	@touch $(LOCAL_STAMP)
 
 reliability-inputs: setup
-	@$(BIN)/python -m reliability.inputs $(ARGS)
+	@$(BIN)/python -m reliability.inputs --save $(ARGS)
 
 check: setup
 	@$(BIN)/ruff check
@@ -140,18 +140,18 @@ reliability-calls: setup
 	@$(BIN)/python -m reliability.calls --save $(ARGS)
 
 reliability-memory: setup
-	@$(BIN)/python -m reliability.memory --count 100000 $(ARGS)
-	@$(BIN)/python -m reliability.strain $(ARGS)
+	@$(BIN)/python -m reliability.memory --count 100000 --save $(ARGS)
+	@$(BIN)/python -m reliability.strain --save
 	@$(BIN)/python -m reliability.allocations --save
 
 reliability-clocks: setup
 	@$(BIN)/python -m reliability.clocks --count 280 --save $(ARGS)
 
 reliability-backups: setup
-	@$(BIN)/python -m reliability.backups $(ARGS)
+	@$(BIN)/python -m reliability.backups --save $(ARGS)
 
 reliability-upgrade: setup
-	@$(BIN)/python -m reliability.upgrade $(ARGS)
+	@$(BIN)/python -m reliability.upgrade --save $(ARGS)
 
 container:
 	@sh scripts/container_check.sh
