@@ -101,6 +101,12 @@ def _link_to_secret(prey: Prey) -> None:
     prey.seal()
 
 
+def _hard_link_to_secret(prey: Prey) -> None:
+    path = prey.block_path(prey.library["record"]["blocks"][0])
+    path.unlink()
+    path.hardlink_to(prey.outside / "secret")
+
+
 def _block_replaced(replace: Callable[[Path], object]) -> Tamper:
     def tamper(prey: Prey) -> None:
         path = prey.block_path(prey.library["record"]["blocks"][0])
@@ -180,6 +186,7 @@ TAMPERED: dict[str, Tamper] = {
     "a newer backup": _with(format=2),
     "newer data": _with(data_format=99),
     "a block that is a link to a secret": _link_to_secret,
+    "a block that is a hard link to a secret": _hard_link_to_secret,
     "a block that is a pipe": _block_replaced(os.mkfifo),
     "a block that is a folder": _block_replaced(lambda path: path.mkdir()),
     "a block that is a device's link": _block_replaced(lambda path: path.symlink_to("/dev/zero")),

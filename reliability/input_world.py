@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -17,11 +21,14 @@ from quiredb.domain.rights import Role
 from quiredb.domain.times import now
 from quiredb.repositories.keys import create_key, revoke_key
 from reliability.raw_http import Reply, exchange, request
+from reliability.records import ROOT
 from reliability.servers import Server
 
 CANARY = "canary-5b1f"
 """In headers, query strings and bodies of the inputs; no answer, log or metric may hold it."""
 MINE, THEIRS = "/v1/libraries/mine", "/v1/libraries/theirs"
+_ANSWER_BYTES_MAX = 16 * 1024
+_COMMAND_SECONDS_MAX = 120.0
 
 
 def make_keys(folder: Path) -> dict[str, str]:
@@ -41,11 +48,25 @@ def make_keys(folder: Path) -> dict[str, str]:
     return keys
 
 
+class Input(Protocol):
+    """One bad input and the exact answer. `seconds` is how long the answer may take."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    def attempt(self, world: World) -> tuple[str | None, float]:
+        """What is wrong with the answer, or None, and the seconds that it took. May be called again."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One bad input and the exact answer: a status and the code of its problem document (None: any, or none).
+    """A message to the server, and the status and the code of its problem document (None: any, or none).
 
-    `sent` is one message or the parts of one. `seconds` is how long the answer may take.
+    `sent` is one message or the parts of one.
     """
 
     name: str
@@ -57,13 +78,74 @@ class Case:
     seconds: float = 1.0
     check: Callable[[Reply], str | None] = lambda _: None
 
+    def attempt(self, world: World) -> tuple[str | None, float]:
+        """Send it."""
+        reply = world.send(self.sent, self.sender, self.method)
+        return self._judge(reply), reply.seconds
+
+    def _judge(self, reply: Reply) -> str | None:
+        if (reply.status, reply.code) != (self.status, self.code):
+            return f"answered {reply.status} {reply.code}, not {self.status} {self.code}"
+        if len(reply.body) > _ANSWER_BYTES_MAX:
+            return f"{len(reply.body)} bytes of answer"
+        if reply.status >= 400 and CANARY in reply.body.decode(errors="replace") + str(reply.headers):
+            return "repeats what was sent"
+        if reply.status and "nosniff" not in reply.headers.get("x-content-type-options", ""):
+            return "has no security headers"
+        return self.check(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Several messages at one time; `check` judges all answers together."""
+
+    name: str
+    sent: Sequence[bytes]
+    check: Callable[[Sequence[Reply]], str | None]
+    seconds: float = 1.0
+
+    def attempt(self, world: World) -> tuple[str | None, float]:
+        """Send them, each over a connection of its own."""
+        with ThreadPoolExecutor(len(self.sent)) as threads:
+            replies = list(threads.map(world.send, self.sent))
+        return self.check(replies), max(reply.seconds for reply in replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A call of `quire` and its exit code; `check` judges what it said and left."""
+
+    name: str
+    arguments: Sequence[str]
+    code: int
+    check: Callable[[str], str | None]
+    seconds: float = 1.0
+
+    def attempt(self, world: World) -> tuple[str | None, float]:
+        """Call it, in a process of its own."""
+        started = time.perf_counter()
+        ended = world.command(self.arguments)
+        seconds = time.perf_counter() - started
+        said = ended.stdout + ended.stderr
+        if ended.returncode != self.code:
+            return f"ended with {ended.returncode}, not {self.code}: {said[-300:]}", seconds
+        if "Traceback" in said or (self.code != 0 and not ended.stderr.startswith("error: ")):
+            return f"ended without a clear message: {said[-300:]}", seconds
+        return self.check(said), seconds
+
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running server and the keys to it."""
+    """A running server, the keys to it, and the bugs that are planted in it and in commands."""
 
     server: Server
     keys: dict[str, str]
+    bugs: Sequence[str] = ()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for files of the inputs."""
+        return self.server.data.with_name("scratch")
 
     def send(self, parts: bytes | Iterable[bytes], sender: str = "127.0.0.1", method: str = "GET") -> Reply:
         """Send bytes and read the answer."""
@@ -76,6 +158,20 @@ class World:
     def request(self, method: str, path: str, key: str | None = "write", **more: Any) -> bytes:
         """The bytes of such a request."""
         return request(method, path, key=None if key is None else self.keys[key], **more)
+
+    def command(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run `quire` with these arguments."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIRE_")}
+        return subprocess.run(
+            [sys.executable, "-m", "reliability.planted", *self.bugs, "--", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS_MAX,
+            check=False,
+        )
 
     def furnish(self) -> None:
         """Make the libraries and what is in them, and wait for the end of the key that expires."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import orjson
@@ -155,9 +156,23 @@ def many_failed_logins(world: World) -> Iterator[Case]:
 
 def provider_address(world: World) -> Iterator[Case]:
     """59"""
-    for url in ("http://169.254.169.254/", "http://[::ffff:127.0.0.1]/", "http://2130706433/", "file:///etc/passwd"):
-        body = {"dimension": 3, "embedder": {"provider": "openai", "model": "m", "url": url}}
-        yield Case(url, world.request("PUT", "/v1/libraries/new", "server", json=body), 422, "validation", "PUT")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        addresses = ("169.254.169.254", "[::ffff:127.0.0.1]", "2130706433", f"127.0.0.1:{port}", f"localhost:{port}")
+        for url in (*(f"http://{address}/" for address in addresses), "file:///etc/passwd"):
+            for member, code in (("url", "validation"), ("provider", "embedder-not-configured")):
+                embedder = {"provider": "openai", "model": "m", member: url}
+                sent = world.request("PUT", "/v1/libraries/new", "server", json={"dimension": 3, "embedder": embedder})
+                yield Case(f"{member} {url}", sent, 422, code, "PUT", check=lambda _: _connected(listener))
+
+
+def _connected(listener: socket.socket) -> str | None:
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return None
+    return "makes the server connect"
 
 
 def side_doors(world: World) -> Iterator[Case]:

@@ -107,8 +107,8 @@ def other_methods(world: World) -> Iterator[Case]:
 def slow_head(world: World) -> Iterator[Case]:
     """11"""
     never = world.request("GET", "/v1/limits")[:-2]
-    yield Case("never finished", never, 408, "request-timeout", "GET", seconds=14.0)
-    yield Case("never begun", b"", 408, "request-timeout", "GET", seconds=14.0)
+    yield Case("never finished", never, 408, "request-timeout", "GET", seconds=12.0)
+    yield Case("never begun", b"", 408, "request-timeout", "GET", seconds=12.0)
 
 
 def slow_body(world: World) -> Iterator[Case]:
@@ -120,7 +120,7 @@ def slow_body(world: World) -> Iterator[Case]:
             yield b"["
             time.sleep(1)
 
-    yield Case("a byte a second", drops(), 408, "request-timeout", seconds=16.0)
+    yield Case("a byte a second", drops(), 408, "request-timeout", seconds=15.0)
 
 
 def endless_bodies(world: World) -> Iterator[Case]:

@@ -164,6 +164,16 @@ def test_a_block_under_another_digest_is_refused(backups: BackupFolder) -> None:
         backups.take([Block("0" * 64, b"content")], lambda _: None)
 
 
+def test_a_block_that_is_a_folder_is_damage(backups: BackupFolder) -> None:
+    digest, size = next(iter(backups.backup().manifest.blocks().items()))
+    block = backups.path / BLOCKS_NAME / digest[:2] / digest
+    block.unlink()
+    block.mkdir()
+
+    with pytest.raises(DataDamaged, match="no plain file"):
+        backups.block(digest, size)
+
+
 def test_a_manifest_without_its_blocks_is_refused(backups: BackupFolder, tmp_path: Path) -> None:
     other = BackupFolder.open_or_make(tmp_path / "other")
 

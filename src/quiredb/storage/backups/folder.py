@@ -244,10 +244,11 @@ def read_plain(path: Path, bytes_max: int) -> bytes:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise DataDamaged(f"{path} is refused: {error.strerror}.") from error
+        described = os.fstat(descriptor)
+        if not stat.S_ISREG(described.st_mode) or described.st_size > bytes_max:
+            os.close(descriptor)
+            raise DataDamaged(f"{path} is refused: it is no plain file, or larger than {bytes_max} bytes.")
         with os.fdopen(descriptor, "rb") as stream:
-            described = os.fstat(descriptor)
-            if not stat.S_ISREG(described.st_mode) or described.st_size > bytes_max:
-                raise DataDamaged(f"{path} is refused: it is no plain file, or larger than {bytes_max} bytes.")
             return stream.read()
 
 
