@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from schemathesis.core.errors import UnsupportedSchema
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Err
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -62,6 +63,7 @@ PLANTED = {
 }
 """Bugs with an operation that shows each, and a sign of it."""
 CASES_TO_SEE = 40
+ROUNDS_MAX = 20
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -71,27 +73,46 @@ def _as_lines(_: Any, value: Any) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+def _read(operation: Any) -> Any:
+    """An operation of the document; what is wrong with it is raised."""
+    if isinstance(operation, Err):
+        raise operation.err()
+    return operation.ok()
+
+
 class Examiner:
     """Sends cases to one server and counts what came back."""
 
     def __init__(self, url: str, key: str, document: dict[str, Any], only: str = "") -> None:
-        found = [one.ok() for one in schemathesis.openapi.from_dict(document).get_all_operations()]
+        found = [_read(one) for one in schemathesis.openapi.from_dict(document).get_all_operations()]
         self.operations = [operation for operation in found if only in {"", operation.definition.raw["operationId"]}]
         self.statuses: Counter[str] = Counter()
         self.violations: dict[str, str] = {}
         self._url = url
-        self._key = key
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
         self._mode = schemathesis.GenerationMode.POSITIVE
 
-    def examine(self, examples: int, seed: int) -> None:
-        """`examples` valid and as many invalid cases of each operation."""
-        for operation in self.operations:
-            for mode in schemathesis.GenerationMode:
-                self._mode = mode
-                self._furnish()
-                self._examine(operation, examples, seed)
+    @property
+    def cases(self) -> int:
+        """How many were answered."""
+        return sum(number for what, number in self.statuses.items() if what.endswith("xx"))
+
+    def examine(self, count: int, seed: int) -> None:
+        """At least `count` cases, valid and as many invalid ones of each operation.
+
+        Of some operations fewer can be made than were asked for: further seeds make cases of one operation after the
+        other until there are enough.
+        """
+        for round_ in range(ROUNDS_MAX):
+            examples = -(-(count - self.cases) // (2 * len(self.operations)))
+            for operation in self.operations:
+                if self.cases >= count and round_ > 0:
+                    return
+                for mode in schemathesis.GenerationMode:
+                    self._mode = mode
+                    self._furnish()
+                    self._examine(operation, max(1, examples), seed + round_)
 
     def _furnish(self) -> None:
         """Put back what earlier cases removed."""
@@ -165,7 +186,7 @@ def narrowed(document: Any) -> Any:
 
 
 def prove(folder: Path, count: int, seed: int, bugs: Sequence[str] = (), only: str = "") -> Record:
-    """About `count` cases against a server of its own, with bugs planted; `only` names one operation."""
+    """At least `count` cases against a server of its own, with bugs planted; `only` names one operation."""
     started = time.monotonic()
     _, key = create_key(folder / "data", KeyDraft("everything"))
     with Nursery(bugs) as nursery:
@@ -173,21 +194,22 @@ def prove(folder: Path, count: int, seed: int, bugs: Sequence[str] = (), only: s
         server.wait_until_ready()
         url = f"http://127.0.0.1:{server.port}"
         examiner = Examiner(url, key, narrowed(orjson.loads(describe())), only)
-        examples = max(1, count // (2 * len(examiner.operations)))
-        examiner.examine(examples, seed)
+        examiner.examine(count, seed)
         server.end()
     violations = [f"{what}; repeat: {curl}" for what, curl in examiner.violations.items()]
+    if examiner.cases < count:
+        violations.append(f"only {examiner.cases} of {count} cases could be made in {ROUNDS_MAX} rounds")
     counts: Mapping[str, int] = {
-        "cases": sum(number for what, number in examiner.statuses.items() if what.endswith("xx")),
+        "cases": examiner.cases,
         "operations": len(examiner.operations),
         **dict(sorted(examiner.statuses.items())),
     }
-    command = "make reliability-api"
+    command = f"python -m reliability.api --count {count} --seed {seed}"
     return Record("api", command, seed, time.monotonic() - started, counts, violations)
 
 
 def run(count: int, seed: int) -> Record:
-    """About `count` cases of all operations."""
+    """At least `count` cases of all operations."""
     with tempfile.TemporaryDirectory() as folder:
         return prove(Path(folder), count, seed)
 

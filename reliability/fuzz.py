@@ -15,12 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reliability.command_line import Rig, run_rig
+from reliability.decoders import DECODERS
 from reliability.records import ROOT, Record
 
-DECODERS = (
-    "json", "search", "batch", "document", "library", "filter", "import", "cursor", "segment", "segment-header",
-    "manifest", "backup-stream",
-)  # fmt: skip
 SECONDS_A_CASE_MAX = 1
 BYTES_A_CASE_MAX = 4096
 MEBIBYTES_MAX = 1024
@@ -59,7 +56,8 @@ def run(count: int, seed: int) -> Record:
         counts[f"cases of {name}"] = cases
         violations += [violation] if violation else []
     counts = {"cases": sum(counts.values()), "decoders": len(counts), **counts}
-    return Record("fuzz", "make reliability-fuzz", seed, time.monotonic() - started, counts, violations)
+    command = f'make reliability-fuzz ARGS="--count {count} --seed {seed}"'
+    return Record("fuzz", command, seed, time.monotonic() - started, counts, violations)
 
 
 def catch(bug: str, seed: int) -> str | None:

@@ -107,9 +107,7 @@ def _restore(place: Path) -> list[str]:
 
 def _all_files(place: Path) -> dict[str, bytes | None]:
     """Everything below a folder, with the content of what is small and no link."""
-    return {
-        str(path.relative_to(place)): path.read_bytes() if _is_plain(path) else None for path in place.rglob("*")
-    }
+    return {str(path.relative_to(place)): path.read_bytes() if _is_plain(path) else None for path in place.rglob("*")}
 
 
 def _is_plain(path: Path) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from reliability.command_line import Rig, run_rig
 from reliability.records import Record
@@ -105,7 +106,7 @@ def no_descriptors(folder: Path, bugs: Sequence[str]) -> list[str]:
     return wrong
 
 
-_REQUESTS = (
+_REQUESTS: tuple[tuple[Any, ...], ...] = (
     ("GET", "/livez"),
     ("GET", "/v1/libraries/strain/documents/d"),
     ("PUT", "/v1/libraries/strain/documents/more", {}),

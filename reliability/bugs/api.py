@@ -15,7 +15,7 @@ def undescribed_status() -> None:
     def answer(self: JsonAnswer, content: Any, status_code: int = 200, **more: Any) -> None:
         build(self, content, status_code=202 if status_code == 201 else status_code, **more)
 
-    JsonAnswer.__init__ = answer  # type: ignore[method-assign]
+    JsonAnswer.__init__ = answer
 
 
 def answers_without_version() -> None:
@@ -28,7 +28,7 @@ def answers_without_version() -> None:
         )
         return render(self, shown)
 
-    JsonAnswer.render = without  # type: ignore[method-assign]
+    JsonAnswer.render = without
 
 
 def unexpected_error() -> None:
@@ -37,4 +37,4 @@ def unexpected_error() -> None:
     def count(*_: object) -> NoReturn:
         raise ZeroDivisionError
 
-    SearchService.count = count  # type: ignore[method-assign]
+    SearchService.count = count

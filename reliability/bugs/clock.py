@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Self
+from typing import Any, Self
 
 from quiredb.domain import identifiers, times
 from quiredb.domain.times import now, to_microseconds
@@ -22,13 +22,13 @@ def follow() -> None:
     class JumpingDatetime(datetime):
         """Parses and counts as any other; only the present is another one."""
 
-        fromisoformat = datetime.fromisoformat  # type: ignore[assignment]
+        fromisoformat = datetime.fromisoformat
 
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Self:
             return (_EPOCH + timedelta(microseconds=clock.nanoseconds() // 1_000)).astimezone(tz)  # type: ignore[return-value]
 
-    times.datetime = JumpingDatetime  # type: ignore[misc, attr-defined]
+    times.datetime = JumpingDatetime
     time.time_ns = clock.nanoseconds
     time.time = lambda: clock.nanoseconds() / 1e9
 
@@ -37,11 +37,11 @@ def order_by_clock() -> None:
     """A command's position is the time at which it came."""
     honest = Staging.__init__
 
-    def staging(self: Staging, *arguments: object) -> None:
-        honest(self, *arguments)  # type: ignore[arg-type]
+    def staging(self: Staging, *arguments: Any) -> None:
+        honest(self, *arguments)
         self.position = to_microseconds(now())
 
-    Staging.__init__ = staging  # type: ignore[method-assign, assignment]
+    Staging.__init__ = staging
 
 
 def identify_by_clock() -> None:

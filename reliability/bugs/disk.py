@@ -22,18 +22,18 @@ def skip_fsync() -> None:
 def ignore_checksum() -> None:
     """Nobody looks whether a page or a segment is what was written."""
     _on_each_connection(lambda connection: connection.pragma("checksum_verification", "off"))
-    SegmentFile.verify = lambda self: None  # type: ignore[method-assign]
+    SegmentFile.verify = lambda self: None
 
 
 def retry_failed_fsync() -> None:
     """After a failed flush writing goes on with the same handle, which then flushes with success."""
-    DatabaseHealth.require_writable = lambda self: None  # type: ignore[method-assign]
+    DatabaseHealth.require_writable = lambda self: None
 
 
 def trust_cached_log() -> None:
     """What an earlier process left in the log is built upon as if it were on the disk."""
     database.renew_log = lambda path: None
-    WriteConnection._take_over_log = lambda self: None  # type: ignore[method-assign]
+    WriteConnection._take_over_log = lambda self: None
 
 
 def skip_folder_flush() -> None:
@@ -43,7 +43,7 @@ def skip_folder_flush() -> None:
 
 def torn_group() -> None:
     """A group of commands is written without a transaction."""
-    WriteConnection.transaction = _statement_by_statement  # type: ignore[method-assign]
+    WriteConnection.transaction = _statement_by_statement
 
 
 def _on_each_connection(change: Callable[[apsw.Connection], object]) -> None:

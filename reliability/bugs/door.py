@@ -37,7 +37,7 @@ def rights_after_body() -> None:
 
         await honest(self, scope, again, send)
 
-    StrictRoute.handle = handle  # type: ignore[method-assign]
+    StrictRoute.handle = handle
 
 
 def rights_forgotten() -> None:

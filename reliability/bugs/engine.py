@@ -13,4 +13,4 @@ def leave_the_dead() -> None:
     def mark_dead(self: Collection, rows: Any) -> None:
         return None
 
-    Collection.mark_dead = mark_dead  # type: ignore[method-assign]
+    Collection.mark_dead = mark_dead

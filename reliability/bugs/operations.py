@@ -27,13 +27,13 @@ def leak_with_each_request() -> None:
         kept.append(bytearray(b"x" * _LEAKED_BYTES))
         honest(self, *arguments)
 
-    Observation._end = end  # type: ignore[method-assign]
+    Observation._end = end
 
 
 def admit_everything() -> None:
     """The memory budget refuses nothing."""
-    MemoryBudget.take = lambda *_: None  # type: ignore[method-assign]
-    MemoryBudget.is_exhausted = lambda _: False  # type: ignore[method-assign]
+    MemoryBudget.take = lambda *_: None
+    MemoryBudget.is_exhausted = lambda _: False
 
 
 def report_dead_workers_up() -> None:
@@ -43,7 +43,7 @@ def report_dead_workers_up() -> None:
     def state(self: Worker[Any]) -> WorkerState:
         return replace(honest(self), up=True)
 
-    Worker.state = state  # type: ignore[method-assign]
+    Worker.state = state
 
 
 def fail_all_work() -> None:
@@ -53,7 +53,7 @@ def fail_all_work() -> None:
     def made(self: Worker[Any], name: str, *_: Any) -> None:
         honest(self, name, lambda _: 1 // 0 == 0)
 
-    Worker.__init__ = made  # type: ignore[method-assign]
+    Worker.__init__ = made
 
 
 def flush_slowly() -> None:
@@ -66,4 +66,4 @@ def flush_slowly() -> None:
             yield connection
             time.sleep(_FLUSH_SECONDS)
 
-    WriteConnection.transaction = transaction  # type: ignore[method-assign]
+    WriteConnection.transaction = transaction

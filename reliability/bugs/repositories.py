@@ -26,4 +26,4 @@ def serve_old_views() -> None:
             known.popleft()
         return known[0][1]
 
-    OpenLibrary.view = view  # type: ignore[method-assign]
+    OpenLibrary.view = view

@@ -16,4 +16,4 @@ def drop_requests() -> None:
     def at_once(number: Any, handler: Any) -> Any:
         return honest(number, lambda *_: os._exit(0) if number in {signal.SIGTERM, signal.SIGINT} else handler)
 
-    serve.signal.signal = at_once  # type: ignore[attr-defined]
+    serve.signal.signal = at_once

@@ -42,7 +42,7 @@ def acknowledge_before_commit() -> None:
             if begun[id(self)] % _COMMITS_AT_ONCE == 0:
                 self._connection.execute("COMMIT")
 
-    WriteConnection.transaction = transaction  # type: ignore[method-assign]
+    WriteConnection.transaction = transaction
 
 
 def tear_batches() -> None:
@@ -57,7 +57,7 @@ def tear_batches() -> None:
             connection.execute("BEGIN IMMEDIATE")
         insert(connection, inserted[middle:])
 
-    rows._insert_chunks = torn  # type: ignore[assignment]
+    rows._insert_chunks = torn
 
 
 def forget_graves() -> None:
@@ -67,7 +67,7 @@ def forget_graves() -> None:
         for row in died:
             connection.execute("UPDATE chunks SET died = ? WHERE row = ?", (position, row))
 
-    rows._bury_chunks = bury  # type: ignore[assignment]
+    rows._bury_chunks = bury
 
 
 def forget_deaths_of_new_segments() -> None:
@@ -81,7 +81,7 @@ def forget_deaths_of_new_segments() -> None:
                 "DELETE FROM graves WHERE row > ? AND row <= ?", ((one.low_row, one.high_row) for one in add)
             )
 
-    Segments.swap = swap  # type: ignore[method-assign]
+    Segments.swap = swap
 
 
 def skip_lock() -> None:
@@ -94,7 +94,7 @@ def skip_lock() -> None:
         def flock(descriptor: int, how: int) -> None:
             return None
 
-    disk.fcntl = Unlocked  # type: ignore[assignment, attr-defined]
+    disk.fcntl = Unlocked
 
 
 def ignore_conditions() -> None:
@@ -121,7 +121,7 @@ def skip_segment_checksums() -> None:
     def verify(self: SegmentFile, concerns: object = None) -> None:
         return None
 
-    SegmentFile.verify = verify  # type: ignore[method-assign]
+    SegmentFile.verify = verify
 
 
 def trust_log_prefix() -> None:

@@ -63,7 +63,7 @@ def stop_writes_for_ever() -> None:
             self.writes_stopped = self.writes_stopped or WritesStopped(error.detail)
             raise
 
-    DatabaseHealth.watching = watching  # type: ignore[method-assign]
+    DatabaseHealth.watching = watching
 
 
 def note_signals() -> None:
@@ -83,7 +83,7 @@ def give_up_when_interrupted() -> None:
         if _interrupted:
             raise StorageFailed(os.strerror(errno.EINTR))
 
-    WriteConnection.transaction = transaction  # type: ignore[method-assign]
+    WriteConnection.transaction = transaction
 
 
 def read_behind_writes() -> None:
@@ -98,8 +98,8 @@ def read_behind_writes() -> None:
 
         return in_turn
 
-    WriteConnection.transaction = behind(WriteConnection.transaction)  # type: ignore[method-assign]
-    ReadConnections.borrow = behind(ReadConnections.borrow)  # type: ignore[method-assign]
+    WriteConnection.transaction = behind(WriteConnection.transaction)
+    ReadConnections.borrow = behind(ReadConnections.borrow)
 
 
 def fail_allocation_by_switch() -> None:
@@ -130,7 +130,7 @@ def call_no_memory_a_bug() -> None:
     def out_of_memory() -> QuireError:
         return Internal("The server met a bug.")
 
-    internal_errors.out_of_memory = out_of_memory  # type: ignore[attr-defined]
+    internal_errors.out_of_memory = out_of_memory
 
 
 class _ReadOnlyDisk(LocalDisk):

@@ -24,7 +24,7 @@ def mark_last() -> None:
         mark(path)
 
     keys.raise_format = lambda _: None
-    KeyTable._upgrade = upgrade  # type: ignore[method-assign]
+    KeyTable._upgrade = upgrade
 
 
 def upgrade_in_pieces() -> None:
@@ -40,7 +40,7 @@ def upgrade_in_pieces() -> None:
         with honest(self) as connection:
             yield connection
 
-    WriteConnection.transaction = transaction  # type: ignore[method-assign]
+    WriteConnection.transaction = transaction
 
 
 def take_any_format() -> None:

@@ -12,7 +12,7 @@ STEPS = 5_000
 def test_a_library_answers_as_its_twin() -> None:
     record = model.run(STEPS, seed=1)
     assert record.violations == []
-    assert record.counts["steps"] > 0.8 * STEPS
+    assert record.counts["steps"] >= STEPS
     assert {"restart", "crash", "merge", "rebuild", "purge", "batch", "search"} <= record.counts.keys()
 
 
