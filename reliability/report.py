@@ -39,13 +39,15 @@ def commands(promises: Iterable[Promise]) -> str:
 
 def _row(promise: Promise) -> str:
     records = {evidence: _record(evidence.rig) for evidence in promise.evidence}
-    saved = [record for record in records.values() if record is not None]
+    saved = {evidence: record for evidence, record in records.items() if record is not None}
     counted = "; ".join(
         f"{evidence.rig}: {UNSAVED}" if record is None else _counted(record, evidence)
         for evidence, record in records.items()
     )
-    planted = ", ".join(f"`{bug}`" for record in saved for bug in record.planted)
-    violations = str(sum(len(record.violations) for record in saved)) if saved else ""
+    # One that two rigs of a promise see is told once.
+    caught = dict.fromkeys(bug for evidence, record in saved.items() for bug in evidence.bugs if bug in record.planted)
+    planted = ", ".join(f"`{bug}`" for bug in caught)
+    violations = str(sum(len(record.violations) for record in saved.values())) if saved else ""
     return f"| {promise.fault} {promise.title} | {promise.promise} | {counted} | {violations} | {planted} |"
 
 

@@ -16,6 +16,7 @@ LEAST = {
     ("histories", "histories"): 100,
     ("model", "steps"): 100_000,
     ("api", "cases"): 10_000,
+    ("inputs", "rows"): 60,
 }
 RIGS = {evidence.rig for promise in PROMISES for evidence in promise.evidence}
 SAVED = sorted(path.stem for path in RESULTS.glob("*.json"))
@@ -32,6 +33,12 @@ def test_every_fault_of_one_machine_has_a_row() -> None:
 
 def test_every_record_is_told() -> None:
     assert set(SAVED) <= RIGS
+
+
+@pytest.mark.parametrize("rig", SAVED)
+def test_every_planted_bug_is_told_beside_the_promise_that_it_breaks(rig: str) -> None:
+    told = {bug for promise in PROMISES for one in promise.evidence if one.rig == rig for bug in one.bugs}
+    assert told == Record.load(RESULTS / f"{rig}.json").planted.keys()
 
 
 @pytest.mark.parametrize("rig", SAVED)
