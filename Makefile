@@ -3,7 +3,7 @@
 .PHONY: help setup demo test test-deep test-local-model test-filters check format bench bench-setup bench-server container lock clean \
         reliability-api reliability-backups reliability-fuzz reliability-memory reliability-upgrade \
         reliability-inputs reliability-kills reliability-rot reliability-histories reliability-model reliability-clients \
-        reliability-power reliability-calls reliability-clocks
+        reliability-power reliability-calls reliability-clocks reliability-door
 
 PYTHON = python3
 BIN = .venv/bin
@@ -38,6 +38,7 @@ help:
 	@echo "make reliability-calls    every call to the disk fails once, in every way (an hour)"
 	@echo "make reliability-memory   memory over 100,000 requests, hostile ones, a server under strain (ten minutes)"
 	@echo "make reliability-clocks   the wall clock jumps by a day and by twenty years while a server works (minutes)"
+	@echo "make reliability-door     500 slow clients, large refusals, a hunt for secrets, a noisy key (ten minutes)"
 	@echo "make reliability-backups  backups under load, edited, hostile, and killed at each step (minutes)"
 	@echo "make reliability-upgrade  folders of every format, opened and killed at each step (minutes)"
 	@echo "make container         build the image, run it locked down, probe it"
@@ -146,6 +147,9 @@ reliability-memory: setup
 
 reliability-clocks: setup
 	@$(BIN)/python -m reliability.clocks --count 280 --save $(ARGS)
+
+reliability-door: setup
+	@$(BIN)/python -m reliability.door --save $(ARGS)
 
 reliability-backups: setup
 	@$(BIN)/python -m reliability.backups --save $(ARGS)

@@ -264,6 +264,13 @@ PROMISES: tuple[Promise, ...] = (
         ),
     ),
     Promise(
+        "The door",
+        "slow, greedy and noisy clients; secrets",
+        "Slow clients are sent away within their time while others are served; a refusal costs and says little; keys, "
+        "texts and vectors lie about nowhere; a key that is too fast takes nothing from another.",
+        (Evidence("door", ("slow clients", "rejected bytes", "requests with secrets", "requests of a noisy key")),),
+    ),
+    Promise(
         "Requests",
         "made from the OpenAPI document",
         "No answer that the document does not describe, no 5xx.",

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from reliability.wire import Cut, Wire
 
 READY_WITHIN_SECONDS = 60.0
 _POLL_SECONDS = 0.004
-_LISTENING = re.compile(rb"^listening on http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
+_LISTENING = re.compile(rb"^listening on https?://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 
 
 class NotReady(Exception):
@@ -40,6 +41,8 @@ class Server:
         self.process_id = nursery.serve(data, self.log, arguments)
         self._ended: int | None = None
         self.port = 0
+        self.context: ssl.SSLContext | None = None
+        """What its clients speak TLS with, where it does."""
 
     @property
     def said(self) -> str:
@@ -56,7 +59,7 @@ class Server:
 
     def wire(self) -> Wire:
         """A connection to it."""
-        return Wire(self.port)
+        return Wire(self.port, context=self.context)
 
     def kill(self) -> None:
         """kill -9: nothing is flushed, nothing is said."""

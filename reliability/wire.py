@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -53,8 +54,13 @@ class Answer:
 class Wire:
     """One connection to a server on loopback, for one thread. Close it, or use it in a `with` statement."""
 
-    def __init__(self, port: int, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    def __init__(self, port: int, timeout: float = TIMEOUT_SECONDS, context: ssl.SSLContext | None = None) -> None:
+        """`context`: what TLS is spoken with, if it is."""
+        self._connection = (
+            http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+            if context is None
+            else http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+        )
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send one request and read its answer. A body that is no bytes goes as JSON, bytes as NDJSON."""

@@ -32,7 +32,7 @@ def problem_response(scope: Scope, error: QuireError) -> Response:
     scope["state"]["problem"] = error.code
     scope["app"].state.metrics.problem(error)
     if problem["status"] >= 500 and not error.retryable:
-        _log.error("request %s: %s: %s", problem["request_id"], error.code, error.detail)
+        _log.error("request %s: %s: %s", problem["request_id"], error.code, error.logged)
     return Response(orjson.dumps(problem), problem["status"], problem_headers(error), PROBLEM_MEDIA_TYPE)
 
 

@@ -46,6 +46,11 @@ class QuireError(Exception):
         super().__init__(detail)
         self.detail = detail
 
+    @property
+    def logged(self) -> str:
+        """What a log may hold of `detail`: nothing that a user has stored or asked."""
+        return self.detail
+
 
 class ValidationFailed(QuireError):
     """The input has a meaning that cannot be; `violations` says where and why."""
@@ -123,13 +128,22 @@ class ReplicaBehind(Unavailable):
 
 
 class EmbeddingFailed(QuireError):
-    """The embedding provider refused, failed or could not be reached; nothing was written."""
+    """The embedding provider refused, failed or could not be reached; nothing was written.
+
+    `unquoted` is `detail` without the provider's own words, where it has some: they may repeat a text.
+    """
 
     code = "embedding-failed"
 
-    def __init__(self, detail: str, *, retryable: bool = False) -> None:
+    def __init__(self, detail: str, *, retryable: bool = False, unquoted: str | None = None) -> None:
         super().__init__(detail)
         self.retryable = retryable
+        self._unquoted = unquoted
+
+    @property
+    def logged(self) -> str:
+        """The detail without a provider's words."""
+        return self._unquoted or self.detail
 
 
 class EmbedderNotConfigured(EmbeddingFailed):

@@ -52,7 +52,8 @@ def failure_of_status(
         )
     if status is not None and status < 300:
         return EmbeddingFailed(f"{source} gave an answer that cannot be read. Correct its url in the configuration.")
-    return EmbeddingFailed(f"{source} refused the texts (HTTP {status}{said}).")
+    refused = f"{source} refused the texts (HTTP {status}"
+    return EmbeddingFailed(f"{refused}{said}).", unquoted=f"{refused}).")
 
 
 def failure_of_network(provider: ProviderConfiguration, cause: Exception) -> TemporarilyFailed:

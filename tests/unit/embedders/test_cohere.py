@@ -161,6 +161,7 @@ def test_texts_that_are_refused_are_not_sent_again() -> None:
     assert len(provider.requests) == 1
     assert not caught.value.retryable
     assert len(caught.value.detail) < 400
+    assert caught.value.logged.endswith("refused the texts (HTTP 400).")
 
 
 GOOD = vector_of("alpha", DIMENSION)
