@@ -35,7 +35,7 @@ CAUGHT_AT = 16
 HURRY, QUICK = 10.0, "door.quick_seconds"
 _CHUNKS, _TEXT_BYTES = 1_000, 8_000
 """More than the kernel takes of an answer that nobody reads."""
-_CALM_SECONDS = 2.0
+_CALM_SECONDS = 1.5
 _SLOWER_TIMES_MAX = 10
 _SLOWER_SECONDS_SPARE = 0.5
 _MEBIBYTE = 1024 * 1024
@@ -88,7 +88,7 @@ class Siege:
     def secrets(self) -> Iterator[str]:
         """Secrets, and the hunt for them."""
         with tempfile.TemporaryDirectory(prefix="quire-door-") as folder:
-            hunt = Hunt(Path(folder), random.Random(self.seed), self.counts, self.bugs)
+            hunt = Hunt(Path(folder), random.Random(self.seed), self.counts, self.is_full, self.bugs)
             yield from hunt.run()
 
     def neighbours(self) -> Iterator[str]:
@@ -96,7 +96,7 @@ class Siege:
         arguments = ("--requests-per-second-max", str(RATE))
         with self._served(self.bugs, QUIET_LIBRARY, 0, arguments) as (server, key):
             noisy = create_key(server.data, KeyDraft("noisy"))[1]
-            seconds = 30.0 if self.is_full else 2.0
+            seconds = 30.0 if self.is_full else 1.5
             yield from crowd_out(server, key, noisy, seconds, random.Random(self.seed), self.counts)
 
     @contextmanager

@@ -11,7 +11,7 @@ from reliability import door
 from reliability.canaries import Canary
 
 CLIENTS = 16
-SHORT = {"door.report_every_error", "door.any_rate"}
+SHORT = {"door.report_every_error"}
 
 
 @pytest.mark.parametrize("part", door.PARTS)
