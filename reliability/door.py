@@ -68,9 +68,8 @@ class Siege:
             crowd.end()
         self.counts["slow clients"] += self.count
         self.counts["slow clients turned away at once"] += crowd.refused
-        self.counts |= {
-            f"longest of one that {name}, ms": round(1000 * seconds) for name, seconds in crowd.longest().items()
-        }
+        for name, seconds in crowd.longest().items():
+            self.counts[f"longest of one that {name}, ms"] = round(1000 * seconds)
         self.counts["honest requests"] += len(calm) + len(beside)
         self.counts["honest p99 alone, µs"] = round(1e6 * worst_percent(calm))
         self.counts["honest p99 beside slow clients, µs"] = round(1e6 * worst_percent(beside))
