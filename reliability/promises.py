@@ -268,7 +268,22 @@ PROMISES: tuple[Promise, ...] = (
         "slow, greedy and noisy clients; secrets",
         "Slow clients are sent away within their time while others are served; a refusal costs and says little; keys, "
         "texts and vectors lie about nowhere; a key that is too fast takes nothing from another.",
-        (Evidence("door", ("slow clients", "rejected bytes", "requests with secrets", "requests of a noisy key")),),
+        (
+            Evidence(
+                "door",
+                ("slow clients", "rejected bytes", "requests with secrets", "requests of a noisy key"),
+                (
+                    "door.heads_without_deadline",
+                    "door.stay_after_answers",
+                    "door.report_every_error",
+                    "door.locate_every_error",
+                    "door.echo_input",
+                    "door.log_input",
+                    "door.log_keys",
+                    "door.any_rate",
+                ),
+            ),
+        ),
     ),
     Promise(
         "Requests",
