@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A rig, which counts of its record are told, and which of the bugs planted in it break this promise."""
-
-    rig: str
-    counts: tuple[str, ...]
-    bugs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """A row of RELIABILITY.md."""
-
-    fault: str
-    title: str
-    promise: str
-    evidence: tuple[Evidence, ...]
-
+from reliability.evidence import Evidence, Promise
 
 PROMISES: tuple[Promise, ...] = (
     Promise(

@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from reliability.promises import PROMISES, Evidence, Promise
+from reliability.evidence import Evidence, Promise
+from reliability.promises import PROMISES
 from reliability.records import RESULTS, ROOT, Record
 
 PAGE = ROOT / "RELIABILITY.md"

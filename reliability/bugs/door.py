@@ -59,12 +59,12 @@ def quick_seconds() -> None:
 
 def heads_without_deadline() -> None:
     """Whoever does not finish a head may stay."""
-    guarded_protocol.HEAD_SECONDS_MAX = 10**9  # type: ignore[attr-defined]
+    guarded_protocol.HEAD_SECONDS_MAX = 10**9
 
 
 def report_every_error() -> None:
     """A refusal lists all that is wrong."""
-    problems.ERRORS_REPORTED_MAX = 10**9  # type: ignore[attr-defined]
+    problems.ERRORS_REPORTED_MAX = 10**9
 
 
 def locate_every_error() -> None:
@@ -80,7 +80,7 @@ def locate_every_error() -> None:
                 text.count(b"\n")
             raise
 
-    bodies.validate = validate  # type: ignore[attr-defined]
+    bodies.validate = validate
 
 
 def echo_input() -> None:
@@ -93,7 +93,7 @@ def echo_input() -> None:
         except ValidationFailed as error:
             raise ValidationFailed.at(pointer, "invalid", repr(data)) from error
 
-    bodies.validate = validate  # type: ignore[attr-defined]
+    bodies.validate = validate
 
 
 def log_input() -> None:
@@ -104,7 +104,7 @@ def log_input() -> None:
         logging.getLogger("quiredb.api").info("a body: %s", data)
         return honest(model, data, pointer)
 
-    bodies.validate = validate  # type: ignore[attr-defined]
+    bodies.validate = validate
 
 
 def log_keys() -> None:
@@ -121,7 +121,7 @@ def log_keys() -> None:
 
 def any_rate() -> None:
     """No key sends too many requests."""
-    TokenBuckets.take = lambda *_: 0.0  # type: ignore[method-assign]
+    TokenBuckets.take = lambda *_: 0.0
 
 
 def log_everything() -> None:
@@ -137,4 +137,4 @@ def stay_after_answers() -> None:
         if self.cycle is None or not self.cycle.response_complete:
             honest(self)
 
-    guarded_protocol.GuardedProtocol.look = look  # type: ignore[method-assign]
+    guarded_protocol.GuardedProtocol.look = look
