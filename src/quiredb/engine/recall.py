@@ -1,9 +1,13 @@
 """Recall, measured: the share of the true nearest neighbours that an approximate search finds."""
 
+import math
 import statistics
 import time
-from collections.abc import Sequence
+from bisect import bisect
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,18 +87,35 @@ def recall_promised(nearest: Nearest) -> float:
     return DEFAULT_RECALL if nearest.recall is None else nearest.recall
 
 
-def estimate_recall(shares: Sequence[float], ks: Sequence[int]) -> RecallEstimate:
-    """The mean of the shares found by searches for `ks` neighbours, with a 95 % confidence interval.
+Found: TypeAlias = Counter[tuple[float, int]]
+"""How many searches found this share of the true nearest, by (share, k). Few differ, so this is short."""
+
+
+def estimate_recall(found: Found) -> RecallEstimate:
+    """The mean of the shares that searches found, with a 95 % confidence interval.
 
     The interval is that of the normal distribution over searches, to which one is added that is as bad as the worst
     seen, or misses two neighbours: without it, few searches that miss nothing would seem to prove that none ever does.
     """
-    doubt = max(0.0, 1 - _DOUBT / statistics.median(ks))
-    doubted = np.array([*shares, min(doubt, *shares)])
-    centre, error = float(doubted.mean()), float(doubted.std()) / float(np.sqrt(len(doubted)))
+    queries = found.total()
+    doubt = min(max(0.0, 1 - _DOUBT / _median_k(found)), *(share for share, _ in found))
+    weighted = [(share, count) for (share, _), count in found.items()]
+    total = math.fsum(share * count for share, count in weighted)
+    doubted = [*weighted, (doubt, 1)]
+    centre = (total + doubt) / (queries + 1)
+    variance = math.fsum((share - centre) ** 2 * count for share, count in doubted) / (queries + 1)
+    error = math.sqrt(variance / (queries + 1))
     return RecallEstimate(
-        queries=len(shares),
-        recall=statistics.fmean(shares),
+        queries=queries,
+        recall=total / queries,
         low=max(0.0, centre - _STANDARD_ERRORS * error),
         high=min(1.0, centre + _STANDARD_ERRORS * error),
     )
+
+
+def _median_k(found: Found) -> float:
+    """The median of the neighbours asked for."""
+    ordered = sorted((k, count) for (_, k), count in found.items())
+    upto = list(accumulate(count for _, count in ordered))
+    low, high = (ordered[bisect(upto, place)][0] for place in ((upto[-1] - 1) // 2, upto[-1] // 2))
+    return (low + high) / 2

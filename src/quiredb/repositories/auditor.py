@@ -1,7 +1,6 @@
 """What is known of the recall of a library's live searches: some are recorded, and judged once they were repeated."""
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quiredb.domain.filters import Filter
-from quiredb.domain.indexing import RecallAudit, RecallEstimate
-from quiredb.engine.recall import estimate_recall, recall_promised
+from quiredb.domain.indexing import RecallAudit
+from quiredb.engine.recall import Found, estimate_recall, recall_promised
 from quiredb.engine.searching import Nearest
 
 _WAITING_MAX = 256
@@ -51,7 +50,7 @@ class Auditor:
         self._every = round(1 / share) if share > 0 else 0
         self._searches = count()
         self._waiting: deque[RecordedSearch] = deque(maxlen=_WAITING_MAX)
-        self._results: deque[_Result] = deque(maxlen=_RESULTS_MAX)
+        self._results = _Results()
         self._queries: deque[NDArray[np.float32]] = deque(maxlen=_QUERIES_MAX)
         self.hard_queries: NDArray[np.float32] | None = None
         self.report: RecallAudit | None = None
@@ -75,11 +74,11 @@ class Auditor:
         """A search found this share of its true neighbours: publish what is known now."""
         nearest = search.nearest
         self._queries.append(nearest.query)
-        self._results.append(_Result(recall_promised(nearest), nearest.k, share))
-        estimates = {asked: _estimated(some) for asked, some in _by_asked(self._results).items()}
+        self._results.add(_Result(recall_promised(nearest), nearest.k, share))
+        by_asked = self._results.by_asked
         self.report = RecallAudit(
-            overall=_estimated(self._results),
-            by_asked=tuple(sorted(estimates.items())),
+            overall=estimate_recall(sum(by_asked.values(), Counter())),
+            by_asked=tuple((asked, estimate_recall(found)) for asked, found in sorted(by_asked.items())),
             audited_at=at,
             remeasured_at=self.report.remeasured_at if self.report else None,
         )
@@ -91,30 +90,45 @@ class Auditor:
         that it would not had they found everything.
         """
         broken = any(
-            len(some) >= JUDGED_MIN and _estimated(some).low < asked <= _flawless(some).low
-            for asked, some in _by_asked(self._results).items()
+            found.total() >= JUDGED_MIN and estimate_recall(found).low < asked <= estimate_recall(_flawless(found)).low
+            for asked, found in self._results.by_asked.items()
         )
         return np.stack(self._queries) if broken else None
 
     def remeasured(self, queries: NDArray[np.float32], at: datetime) -> None:
         """Segments were measured again with `queries`; what was found before says nothing of how they search now."""
         self.hard_queries = queries
-        self._results.clear()
+        self._results = _Results()
         if self.report:
             self.report = replace(self.report, remeasured_at=at)
 
 
-def _by_asked(results: Iterable[_Result]) -> dict[float, list[_Result]]:
-    groups: defaultdict[float, list[_Result]] = defaultdict(list)
-    for result in results:
-        groups[result.asked].append(result)
-    return groups
+class _Results:
+    """The results of the last thousand audited searches, counted while they come and go."""
+
+    def __init__(self) -> None:
+        self._last: deque[_Result] = deque()
+        self.by_asked: dict[float, Found] = {}
+
+    def add(self, result: _Result) -> None:
+        """Count one; beyond a thousand the oldest is forgotten."""
+        self._last.append(result)
+        self.by_asked.setdefault(result.asked, Counter())[result.share, result.k] += 1
+        if len(self._last) > _RESULTS_MAX:
+            self._forget(self._last.popleft())
+
+    def _forget(self, result: _Result) -> None:
+        found = self.by_asked[result.asked]
+        found[result.share, result.k] -= 1
+        if not found[result.share, result.k]:
+            del found[result.share, result.k]
+        if not found:
+            del self.by_asked[result.asked]
 
 
-def _estimated(results: Sequence[_Result]) -> RecallEstimate:
-    return estimate_recall([result.share for result in results], [result.k for result in results])
-
-
-def _flawless(results: Sequence[_Result]) -> RecallEstimate:
-    """The estimate had these searches found everything."""
-    return estimate_recall([1.0] * len(results), [result.k for result in results])
+def _flawless(found: Found) -> Found:
+    """The same searches, had they found everything."""
+    flawless: Found = Counter()
+    for (_, k), searches in found.items():
+        flawless[1.0, k] += searches
+    return flawless

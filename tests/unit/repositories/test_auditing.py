@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +12,17 @@ import pytest
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.filter_parsing import parse_filter
 from quiredb.domain.library import IndexKind
+from quiredb.domain.times import now
 from quiredb.engine.batch_searching import NearestToEach
 from quiredb.engine.merging import MergeRange
-from quiredb.engine.recall import compare
+from quiredb.engine.recall import compare, estimate_recall
 from quiredb.engine.searching import Nearest
 from quiredb.indexes import vector_index_build
 from quiredb.indexes.contract import IndexStructure
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured
 from quiredb.indexes.flat import FlatIndex
 from quiredb.repositories.auditing import keep_promises
-from quiredb.repositories.auditor import JUDGED_MIN, Auditor
+from quiredb.repositories.auditor import JUDGED_MIN, Auditor, RecordedSearch
 from quiredb.repositories.index_state import describe_library
 from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
@@ -97,6 +99,22 @@ def test_the_dead_stay_dead_in_a_segment_that_was_measured_again(boaster: OpenLi
     assert [part.dead_count for part in view.segments] == [100]
     found = boaster.search(view, Nearest(normal(ROWS, seed=1)[7], 10, exact=True)).rows
     assert "chunk-000007" not in {row.chunk_id for row in found}
+
+
+def test_the_last_thousand_results_count() -> None:
+    auditor = Auditor(1.0)
+    random = np.random.default_rng(1)
+    results = [(float(random.choice([0.9, 0.95])), int(random.integers(1, 4)) / 4) for _ in range(1_500)]
+    results[:100] = [(0.5, 0.0)] * 100
+    for asked, share in results:
+        auditor.judged(RecordedSearch(Nearest(np.zeros(2, np.float32), 4, asked), None), share, now())
+    report = auditor.report
+    assert report is not None
+    assert report.overall == estimate_recall(Counter((share, 4) for _, share in results[-1_000:]))
+    assert list(report.by_asked) == [
+        (asked, estimate_recall(Counter((share, 4) for one, share in results[-1_000:] if one == asked)))
+        for asked in (0.9, 0.95)
+    ]
 
 
 def test_later_segments_are_measured_with_the_queries_that_were_hard(boaster: OpenLibrary) -> None:
