@@ -15,13 +15,13 @@ from quiredb.api.door import OPEN_DOOR, Door
 from quiredb.api.metrics import Metrics
 from quiredb.api.middleware.addressing import Addressing
 from quiredb.api.middleware.admission import Admission
+from quiredb.api.middleware.answer_headers import AnswerHeaders
 from quiredb.api.middleware.audit import Audit
 from quiredb.api.middleware.authentication import Authentication
 from quiredb.api.middleware.internal_errors import InternalErrors
 from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
 from quiredb.api.middleware.request_limits import RequestLimits
-from quiredb.api.middleware.security_headers import SecurityHeaders
 from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
 from quiredb.api.problems import add_problem_handlers
 from quiredb.api.routers import backup, chunks, documents, indexing, keys, libraries, search, server, transfer
@@ -56,7 +56,7 @@ def create_api(
     middleware = [
         Middleware(RequestIdentity),
         Middleware(Observation, metrics),
-        Middleware(SecurityHeaders),
+        Middleware(AnswerHeaders),
         Middleware(InternalErrors),
         Middleware(Addressing, door.hosts),
         Middleware(Authentication, door.identify, door.clock),

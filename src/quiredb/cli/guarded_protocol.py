@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from quiredb.api.bodies import NDJSON
 from quiredb.api.errors import BadRequest, HeadersTooLarge, MethodNotAllowed, RequestTimeout, UriTooLong
-from quiredb.api.middleware.security_headers import security_headers
+from quiredb.api.middleware.answer_headers import security_headers
 from quiredb.api.problems import PROBLEM_MEDIA_TYPE, problem_document, problem_headers
 from quiredb.cli.joined_writes import JoiningProtocol
 from quiredb.domain.errors import Overloaded, QuireError

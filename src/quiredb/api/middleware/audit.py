@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeAlias
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quiredb.api.rights import DENIED, RIGHTS
 from quiredb.domain.errors import StorageFailed
@@ -31,20 +31,13 @@ class Audit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
-
-        async def send_noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         try:
-            await self._app(scope, receive, send_noting)
+            await self._app(scope, receive, send)
         finally:
-            self._note(scope, status)
+            self._note(scope)
 
-    def _note(self, scope: Scope, status: int) -> None:
+    def _note(self, scope: Scope) -> None:
+        status: int = scope["state"].get("status", 0)
         operation: str | None = getattr(scope.get("route"), "operation_id", None)
         denied = status in _REFUSALS or DENIED in scope["state"]
         if not denied and RIGHTS.get(operation or "") not in _CHANGING:

@@ -3,7 +3,7 @@
 import logging
 
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quiredb.api.problems import internal_error, out_of_memory, problem_response
 
@@ -21,24 +21,18 @@ class InternalErrors:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def send_noting(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
+        state = scope["state"]
         try:
-            await self._app(scope, receive, send_noting)
+            await self._app(scope, receive, send)
         except ClientDisconnect:
-            _log.info("request %s: the client went away", scope["state"]["request_id"])
+            _log.info("request %s: the client went away", state["request_id"])
         except MemoryError:
-            _log.warning("request %s: memory ran out", scope["state"]["request_id"])
-            if started:
+            _log.warning("request %s: memory ran out", state["request_id"])
+            if "status" in state:
                 raise
             await problem_response(scope, out_of_memory())(scope, receive, send)
         except Exception:  # the one place where any exception is a bug to report, not to hide
-            _log.exception("request %s failed", scope["state"]["request_id"])
-            if started:
+            _log.exception("request %s failed", state["request_id"])
+            if "status" in state:
                 raise
             await internal_error(scope)(scope, receive, send)

@@ -14,7 +14,10 @@ _log = logging.getLogger("quiredb.access")
 
 
 class Observation:
-    """Measures requests from the head to the end of the answer. Logs never hold bodies or header values."""
+    """Measures requests from the head to the end of the answer. Logs never hold bodies or header values.
+
+    The status of an answer is in `scope["state"]["status"]` as soon as the answer begins.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -26,19 +29,18 @@ class Observation:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = _CLIENT_GONE
+        state = scope["state"]
 
         async def send_noting(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                state["status"] = message["status"]
             await send(message)
 
         self._metrics.begin()
         try:
             await self._app(scope, receive, send_noting)
         finally:
-            self._end(scope, status, time.perf_counter() - started)
+            self._end(scope, state.get("status", _CLIENT_GONE), time.perf_counter() - started)
 
     def _end(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

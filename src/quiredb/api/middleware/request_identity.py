@@ -2,7 +2,7 @@
 
 import re
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quiredb.domain.identifiers import new_identifier
 
@@ -11,23 +11,15 @@ _SAFE = re.compile(rb"[A-Za-z0-9._\-]{8,64}\Z")
 
 
 class RequestIdentity:
-    """Puts the id into `scope["state"]["request_id"]` and into the answer."""
+    """Puts the id into `scope["state"]["request_id"]`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
-        identifier = given.decode("ascii") if _SAFE.match(given) else new_identifier()
-        scope.setdefault("state", {})["request_id"] = identifier
-
-        async def send_identified(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_HEADER, identifier.encode("ascii"))]
-            await send(message)
-
-        await self._app(scope, receive, send_identified)
+        if scope["type"] == "http":
+            given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
+            identifier = given.decode("ascii") if _SAFE.match(given) else new_identifier()
+            scope.setdefault("state", {})["request_id"] = identifier
+        await self._app(scope, receive, send)

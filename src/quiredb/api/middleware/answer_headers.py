@@ -1,7 +1,11 @@
-"""What every answer tells browsers: run nothing, frame nothing, keep nothing, tell nobody where you came from."""
+"""What every answer says: which request it answers.
+
+And to browsers: run nothing, frame nothing, keep nothing, tell nobody where you came from.
+"""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_REQUEST_ID = b"x-request-id"
 _POLICY = b"content-security-policy"
 _CONTENT_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -14,7 +18,7 @@ TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 """Only over TLS (RFC 6797): a browser never asks this host without it again."""
 
 
-class SecurityHeaders:
+class AnswerHeaders:
     """Adds the headers to every answer. A page that runs scripts brings a content policy of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -25,16 +29,16 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        added = security_headers(scope["scheme"])
+        added = (*security_headers(scope["scheme"]), (_REQUEST_ID, scope["state"]["request_id"].encode("ascii")))
 
-        async def send_secured(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
                 own = any(name == _POLICY for name, _ in headers)
                 message["headers"] = [*headers, *added] if own else [*headers, *added, _CONTENT_POLICY]
             await send(message)
 
-        await self._app(scope, receive, send_secured)
+        await self._app(scope, receive, send_with_headers)
 
 
 def security_headers(scheme: str) -> tuple[tuple[bytes, bytes], ...]:
