@@ -95,6 +95,12 @@ def test_the_promise_holds_without_a_filter(small: World, k: int) -> None:
     assert all(kept[recall] >= recall for recall in PROMISES), kept
 
 
+@pytest.mark.parametrize("seed", [12, 13, 14, 15, 18])
+def test_few_misses_are_kept_to_by_queries_from_outside(slow_scans: None, seed: int) -> None:
+    made = world("outside", 6_000, 1_000, seed)
+    assert lower(recalls(made.index, made.queries, 10, 0.99)) >= 0.99
+
+
 @pytest.mark.parametrize("share", [0.5, 0.3])
 @pytest.mark.parametrize("k", [10, 100])
 def test_the_promise_holds_with_filters(small: World, share: float, k: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil, inf, log
 from typing import Any
 
 
@@ -94,18 +94,22 @@ class Measured:
     def walk(self, share: float, k: int, recall: float) -> tuple[int, float] | None:
         """(effort, predicted seconds) of a walk that reaches `recall` among a share of the rows; None: not measured.
 
-        Between two measured shares the harder one counts, and a mask never makes a walk easier: queries unlike the rows
-        need at least what they need without one. Below the smallest share nothing is known.
+        Between two measured shares the effort of the harder one counts, and a mask never makes a walk easier: queries
+        unlike the rows need at least what they need without one. The seconds, which promise nothing, are interpolated:
+        they grow about like a power of the share. Below the smallest share nothing is known.
         """
         shares = sorted({curve.share for curve in self.curves})
         at = bisect_left(shares, share)
         if at == len(shares) or (at == 0 and shares[0] != share):
             return None
-        around = {shares[at] if shares[at] == share else shares[at - 1], shares[at], shares[-1]}
-        walks = [walk for known in around if (walk := self._walk_at(known, k, recall)) is not None]
-        if len(walks) < len(around):
+        low, high = shares[at] if shares[at] == share else shares[at - 1], shares[at]
+        harder, easier = self._walk_at(low, k, recall), self._walk_at(high, k, recall)
+        bare = self._walk_at(shares[-1], k, recall)
+        if harder is None or easier is None or bare is None:
             return None
-        return ceil(max(effort for effort, _ in walks)), max(seconds for _, seconds in walks)
+        part = log(high / share) / log(high / low) if low < high else 0.0
+        seconds = easier[1] ** (1 - part) * harder[1] ** part
+        return ceil(max(harder[0], easier[0], bare[0])), max(seconds, bare[1])
 
     def largest(self, k: int) -> tuple[int, float] | None:
         """(effort, seconds) of the most that was measured without a mask."""

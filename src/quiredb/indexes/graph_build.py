@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from quiredb.indexes.contract import METRIC_CODES, BuildCancelled
 from quiredb.indexes.flat import ROWS_PER_SLICE, FlatIndex
 from quiredb.indexes.graph import ROTATION_SEED, GraphIndex
+from quiredb.indexes.kernels.entries import enter_crowds
 from quiredb.indexes.kernels.graph_build import choose_neighbours, connect, link_back, reverse_edges
 from quiredb.indexes.kernels.quantize import row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
@@ -45,6 +46,15 @@ FAR_PARTINGS = 1
 """Partings of the far rows, for each of all."""
 ENTRIES_FEWER = 2
 """The entries are the square root of the rows divided by this: more cost more than the steps they save."""
+REACH = 24
+"""The place among the near rows that says how far the edges of a row lead; the last, where there are fewer."""
+APART = 2.5
+"""A row lies by itself when every entry is this many times as far as its near rows, in squared distance, and farther
+than rounding to codes explains."""
+ASKED = 4096
+"""Rows that are asked whether they lie by themselves; each may become an entry."""
+ENTRIES_MORE = 3
+"""There are at most this many times as many entries as are drawn at random."""
 LONGEST = 0.98
 """For dot: the quantile of the norms that counts as M. With the maximum, one long row would make all others alike."""
 SLICE = 250
@@ -97,7 +107,7 @@ def build_graph(
             progress(share)
 
     check(0.0)
-    entries = random.permutation(count)[: int(np.ceil(np.sqrt(count) / ENTRIES_FEWER))].astype(np.int32)
+    drawn, usual = random.permutation(count).astype(np.int32), int(np.ceil(np.sqrt(count) / ENTRIES_FEWER))
     coded = _coded(flat)
     rotation = rotation_signs(flat.dimension, ROTATION_SEED)
     partings = max(1, round(build_effort / EFFORT_A_PARTING))
@@ -106,6 +116,7 @@ def build_graph(
         near = Partings(coded, random, pool, lambda share: check(PARTED * share)).near_rows(
             max(1, round(NEAR * degree)), partings, FAR_PARTINGS * partings
         )
+        entries = _entries(building, near, flat.errors, drawn[:usual], drawn[usual : usual + ASKED])
         neighbours, degrees = _link(building, near, degree)
     graph = GraphIndex(flat, _records(flat, rotation, check), neighbours, entries, rotation)
     _connect(graph, degrees)
@@ -140,6 +151,24 @@ def _records(flat: FlatIndex, rotation: NDArray[np.float32], check: Callable[[fl
         )
         check(1.0)
     return records
+
+
+def _entries(
+    building: _Building, near: NearRows, errors: NDArray[np.float32], usual: NDArray[np.int32], asked: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """The usual entries, and one for each crowd among the rows asked that none of them is in."""
+    if asked.shape[0] == 0:
+        return usual
+    coded, rounded = building.coded, 2 * errors[asked]
+    reaches = near.distances[asked, :REACH]
+    reaches = reaches.max(axis=1, initial=0.0, where=reaches < np.inf)
+    with np.errstate(over="ignore"):
+        reaches = (APART * reaches + rounded * rounded).astype(np.float32)
+    entries = np.concatenate([usual, np.empty((ENTRIES_MORE - 1) * usual.shape[0], np.int32)])
+    size = enter_crowds(
+        asked, reaches, entries, usual.shape[0], coded.codes, coded.factors, coded.sums, coded.asides, coded.dimension
+    )
+    return entries[:size].copy()
 
 
 def _link(building: _Building, near: NearRows, degree: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -14,7 +14,7 @@ from quiredb.indexes.graph import GraphIndex
 from quiredb.indexes.graph_held_out import without_rows
 
 QUERIES = 300
-MASKED_QUERIES = 64
+MASKED_QUERIES = 96
 """Queries for each kind of mask."""
 
 _KNOWN = 300
@@ -113,13 +113,17 @@ def ask(flat: FlatIndex, queries: Vectors, answers: Mask | None) -> Questions:
     return Questions(queries, *flat.search_batch(queries, min(_KNOWN, flat.count), mask=answers))
 
 
-def truth(flat: FlatIndex, questions: Questions, member: int, answers: Mask | None, k: int) -> Distances:
-    """The distances of the true nearest of one question, ascending: at most k."""
-    known, distances = questions.rows[member], questions.distances[member]
+def truths(flat: FlatIndex, questions: Questions, members: Rows, answers: Mask | None, k: int) -> list[Distances]:
+    """The distances of the true nearest of some of the questions, ascending: at most k each."""
+    known, distances = questions.rows[members], questions.distances[members]
     counted = known >= 0 if answers is None else (answers[known] != 0) & (known >= 0)
-    if np.count_nonzero(counted) >= k or known[-1] < 0:
-        return distances[counted][:k]
-    return flat.search(questions.queries[member], k, mask=answers)[1]
+    found = [near[mask][:k] for near, mask in zip(distances, counted, strict=True)]
+    lacking = np.flatnonzero((counted.sum(axis=1) < k) & (known[:, -1] >= 0))
+    if lacking.size:
+        nearest = flat.search_batch(questions.queries[members[lacking]], k, mask=answers)[1]
+        for number, near in zip(lacking.tolist(), nearest, strict=True):
+            found[number] = near[near < np.inf]
+    return found
 
 
 def _distances(flat: FlatIndex, row: int, rows: Rows) -> Distances:

@@ -35,6 +35,10 @@ FROM_A_LEAF = 8
 far off a row's neighbours are."""
 FAR = 0.3
 """Share of the rows that take part in the further partings."""
+SETTLED = 0.06
+"""Where a parting changes no more than this share of the nearest rows, the ones before have found nearly all."""
+JUDGED = 1024
+"""Rows that are looked at for that."""
 SLICE = 2048
 """Rows sent to leaders between two looks at `check`."""
 SLICE_BYTES = 2**30
@@ -78,22 +82,32 @@ class Partings:
     """Hears the share that is done, from 0 to 1, between slices; may raise to stop."""
 
     def near_rows(self, capacity: int, partings: int, far_partings: int) -> NearRows:
-        """Up to `capacity` near rows of each row."""
+        """Up to `capacity` near rows of each row. Fewer partings are made, of both kinds, where fewer find them."""
         count = self.coded.codes.shape[0]
         rows, distances = np.full((count, capacity), -1, np.int32), np.full((count, capacity), np.inf, np.float32)
-        wanted = np.ones(count, np.uint8)
+        if count == 0:
+            return NearRows(rows, distances, np.empty(0, np.int32))
         if count <= LEAF:
             partings, far_partings = 1, 0
         from_a_leaf = max(min(FROM_A_LEAF, capacity), ceil(capacity / partings))
-        order = np.arange(count, dtype=np.int32)
-        weights = [1.0] * partings + [FAR * FAR_LEAF / LEAF] * far_partings
-        done = np.cumsum([0.0, *weights]) / sum(weights)
-        for parting in range(partings + far_partings):
-            if parting == partings:
-                wanted = self._far(distances)
-            share = (done[parting], done[parting + 1])
-            order, bounds = self._part(LEAF if parting < partings else FAR_LEAF, share[0])
+        far_weight = FAR * FAR_LEAF / LEAF
+        whole, done, made = partings + far_weight * far_partings, 0.0, 0
+        wanted, settled = np.ones(count, np.uint8), False
+        while made < partings and not settled:
+            judged = slice(0, count, max(1, count // JUDGED))
+            before = rows[judged, :from_a_leaf].copy()
+            order, bounds = self._part(LEAF, done / whole)
+            self._meet(order, bounds, wanted, from_a_leaf, rows, distances, (done / whole, (done + 1) / whole))
+            made, done = made + 1, done + 1
+            settled = made > 1 and _new(before, rows[judged, :from_a_leaf]) <= SETTLED
+        if settled:
+            far_partings = min(far_partings, made)
+        wanted = self._far(distances)
+        for _ in range(far_partings):
+            share = (done / whole, (done + far_weight) / whole)
+            order, bounds = self._part(FAR_LEAF, share[0])
             self._meet(order, bounds, wanted, from_a_leaf, rows, distances, share)
+            done += far_weight
         return NearRows(rows, distances, order)
 
     def _far(self, distances: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -155,3 +169,9 @@ class Partings:
         stops = slices.tolist()
         for stop, _ in zip(stops, self.pool.map(run, starts, stops), strict=True):
             self.check(share[0] + (share[1] - share[0]) * stop / max(1, bounds.shape[0] - 1))
+
+
+def _new(before: NDArray[np.int32], after: NDArray[np.int32]) -> float:
+    """The share of `after`, row by row, that is not in `before`."""
+    known = (after[:, :, None] == before[:, None, :]).any(axis=2)
+    return 1.0 - float(known.mean())

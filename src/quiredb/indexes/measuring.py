@@ -15,7 +15,7 @@ from quiredb.indexes.contract import Distances, IndexStructure, Mask, Vectors
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured, lower_of
 from quiredb.indexes.flat import FlatIndex
 from quiredb.indexes.graph import GraphIndex
-from quiredb.indexes.held_out import MASKED_QUERIES, QUERIES, HeldOut, Sample, ask, hold_out, truth
+from quiredb.indexes.held_out import MASKED_QUERIES, QUERIES, HeldOut, Sample, ask, hold_out, truths
 from quiredb.indexes.planner import DEFAULT_RECALL, promised
 
 NEIGHBOURS = (10, 100)
@@ -37,7 +37,7 @@ _ENOUGH = 0.997
 _MANY = 3
 """At the larger k fewer queries do, as each has more neighbours to find: one in this many."""
 _STEP = 1.45
-_STEP_MASKED = 1.9
+_STEP_MASKED = 1.45
 """An effort is measured when it is this many times the last one: between them the planner interpolates."""
 
 _EFFORT_ABOVE_K = frozenset({"graph"})
@@ -183,8 +183,8 @@ def _share_found(found: Distances, true: Distances) -> float:
 
 def _exam(held: HeldOut, sample: Sample, k: int) -> _Exam:
     """Find the truth for the questions of a sample."""
-    truths = [truth(held.flat, held.questions, int(member), sample.answers, k) for member in sample.members]
-    return _Exam(held.questions.queries[sample.members], truths, sample.mask)
+    true = truths(held.flat, held.questions, sample.members, sample.answers, k)
+    return _Exam(held.questions.queries[sample.members], true, sample.mask)
 
 
 def _every(exam: _Exam, step: int) -> _Exam:
@@ -231,8 +231,8 @@ def _signs(
         for sample in kind:
             assert sample.mask is not None
             _, distances = graph.scan_signs(held.questions.queries[sample.members], few, sample.mask)
-            truths = [truth(held.flat, held.questions, int(member), sample.answers, few) for member in sample.members]
-            found += [_share_found(*pair) for pair in zip(distances, truths, strict=True)]
+            true = truths(held.flat, held.questions, sample.members, sample.answers, few)
+            found += [_share_found(*pair) for pair in zip(distances, true, strict=True)]
         kinds.append(np.array(found))
     return seconds, lower_bound(np.concatenate(kinds), few, min(float(found.mean()) for found in kinds))
 

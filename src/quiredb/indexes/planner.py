@@ -12,6 +12,9 @@ MARGIN = 0.6
 """Share of the allowed misses that is kept in reserve: queries of users may be harder than those that were measured."""
 MASKED_MARGIN = 0.75
 """The same where a filter leaves some rows out: there are more kinds of filters than were measured."""
+FEW = 0.015
+"""Where no larger share may be missed, more is kept in reserve: harder queries shed their last misses more slowly."""
+FEW_MARGIN, FEW_MASKED_MARGIN = 0.75, 0.8
 
 _PLANS_KEPT = 4096
 
@@ -39,7 +42,9 @@ class Plan:
 
 def promised(recall: float, *, masked: bool = False) -> float:
     """What must have been measured for `recall` to be promised."""
-    return recall + (MASKED_MARGIN if masked else MARGIN) * (1 - recall)
+    misses = 1 - recall
+    plain, filtered = (MARGIN, MASKED_MARGIN) if misses > FEW else (FEW_MARGIN, FEW_MASKED_MARGIN)
+    return recall + (filtered if masked else plain) * misses
 
 
 @lru_cache(maxsize=_PLANS_KEPT)

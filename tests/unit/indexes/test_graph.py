@@ -162,6 +162,23 @@ def test_the_same_seed_gives_the_same_graph_on_any_number_of_threads() -> None:
     assert (first.neighbours != other.neighbours).any()
 
 
+def test_a_walk_finds_crowds_that_lie_by_themselves() -> None:
+    """Hundreds of tight crowds, most without an entry drawn at random, and no edge leads from one to another."""
+    random = np.random.default_rng(4)
+    centres = random.standard_normal((120, 48))
+    crowd = np.repeat(np.arange(120), np.r_[np.full(4, 2000), np.full(116, 40)])
+    vectors = (centres[crowd] + 0.02 * random.standard_normal((len(crowd), 48))).astype(np.float32)
+    graph = build_graph(build_flat(vectors, "l2"))
+    assert 120 <= len(graph.entries) == len(set(graph.entries.tolist()))
+    assert set(crowd[graph.entries].tolist()) == set(range(120))
+    rows, _ = graph.search_batch(np.ascontiguousarray(centres, np.float32), 10, effort=16)
+    assert (crowd[rows] == np.arange(120)[:, None]).all()
+
+
+def test_rows_without_crowds_keep_the_usual_entries() -> None:
+    assert len(build_graph(build_flat(np.random.default_rng(5).random((5000, 32), np.float32), "l2")).entries) == 36
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_mask_keeps_out_what_it_forbids(metric: str) -> None:
     vectors = clustered(3000, 24)

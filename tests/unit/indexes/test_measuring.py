@@ -10,7 +10,7 @@ import pytest
 from quiredb.indexes import GraphIndex, build_flat, build_graph, measuring
 from quiredb.indexes.curve import EffortCurve, EffortPoint, Measured, lower_of
 from quiredb.indexes.graph_held_out import without_rows
-from quiredb.indexes.held_out import Questions, ask, hold_out, truth
+from quiredb.indexes.held_out import Questions, ask, hold_out, truths
 from quiredb.indexes.measuring import MASKED_SHARES, NEIGHBOURS, lower_bound, measure
 from tests.unit.indexes.samples import clustered
 
@@ -101,9 +101,10 @@ def test_the_truth_under_a_mask_is_that_of_a_scan(share: float) -> None:
     """Also where too few of the known nearest rows are allowed."""
     mask = np.random.default_rng(1).random(3000) < share
     questions: Questions = ask(FLAT, clustered(20, 16, seed=6), None)
-    for member, query in enumerate(questions.queries):
-        expected = FLAT.search(query, 40, mask=mask)[1]
-        assert truth(FLAT, questions, member, mask, 40).tolist() == expected.tolist()
+    members = np.arange(len(questions.queries))[::-1]
+    found = truths(FLAT, questions, members, mask, 40)
+    expected = [FLAT.search(questions.queries[member], 40, mask=mask)[1] for member in members]
+    assert [one.tolist() for one in found] == [one.tolist() for one in expected]
 
 
 def test_the_bound_is_below_the_mean_and_closes_in_with_more_queries() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import log2
 
 import pytest
 
@@ -100,6 +101,16 @@ def test_a_scan_that_is_cheaper_is_taken() -> None:
 def test_the_harder_of_two_measured_shares_counts() -> None:
     half, most = plan(50_000)[1], plan(70_000)[1]
     assert half == most > plan()[1]
+
+
+def test_the_cost_of_a_walk_is_predicted_between_measured_shares() -> None:
+    """It grows smoothly as fewer rows are allowed: a share just below a measured one costs about as much."""
+    thin, half = curve(0.1, 10, (50, 1.0, 8e-4)), curve(0.5, 10, (50, 1.0, 1e-4))
+    measured = Measured((thin, half, curve(1.0, 10, (50, 1.0, 5e-5))), 1e-2)
+    costs = [walk[1] for share in (0.5, 0.499, 0.3, 0.2, 0.1) if (walk := measured.walk(share, 10, 0.9))]
+    assert costs == sorted(costs) and costs[0] == pytest.approx(1e-4) and costs[-1] == pytest.approx(8e-4)
+    assert costs[1] == pytest.approx(1e-4, rel=0.01)
+    assert measured.walk(0.9, 10, 0.9) == (50, pytest.approx(5e-5 * 2 ** log2(1 / 0.9)))
 
 
 def test_below_the_smallest_measured_share_rows_are_scanned() -> None:
