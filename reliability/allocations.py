@@ -123,8 +123,7 @@ def try_all(count: int, bugs: Sequence[str] = ()) -> Trial:
                     trial.run(count)
                 except (Cut, Refused) as error:
                     trial.violations.append(str(error))
-            if status := server.end():
-                trial.violations.append(f"the server ended with {status}: {server.said[-300:]}")
+            trial.violations += server.complaints_at_end()
     return trial
 
 

@@ -13,34 +13,27 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from reliability.command_line import Rig, run_rig
+from reliability.findings import Findings
 from reliability.records import Record
 from reliability.servers import Nursery, Server
-from reliability.wire import Answer, Cut, Wire
+from reliability.wire import Answer, Cut, Refused, Wire
 
 LIBRARY = "clients"
 BULK = 30
 CUTS = 200
 REQUESTS = 300
 CROWD = 20
+_TRIES = 40
+"""Three of ten answers are lost on purpose: so many in a row are not."""
 BUGS = ("storage.forget_answers", "repositories.serve_old_views")
 _DOCUMENT = f"/v1/libraries/{LIBRARY}/documents/one"
-
-
-@dataclass(slots=True)
-class Findings:
-    """What was counted and what was wrong."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
 
 
 def cut_uploads(server: Server, cuts: int, chance: random.Random, findings: Findings) -> None:
@@ -58,12 +51,12 @@ def cut_uploads(server: Server, cuts: int, chance: random.Random, findings: Find
             there = _count(wire, {"tags": {"contains": f"cut-{number}"}})
             findings.counts["uploads cut"] += not last
             if there not in ({BULK} if last else {0}):
-                findings.violations.append(f"upload {number}, cut at byte {offset} of {len(request)}: {there} stored")
+                findings.violation(f"upload {number}, cut at byte {offset} of {len(request)}: {there} stored")
         # What arrives after its client has gone is looked for once more.
         stored = _count(wire, {"tags": {"contains": "bulk"}})
         expected = BULK * len(range(0, cuts, 20))
         if stored != expected:
-            findings.violations.append(f"of all cut uploads {stored - expected} chunks were stored later")
+            findings.violation(f"of all cut uploads {stored - expected} chunks were stored later")
 
 
 def repeat_requests(server: Server, requests: int, chance: random.Random, findings: Findings) -> None:
@@ -74,19 +67,19 @@ def repeat_requests(server: Server, requests: int, chance: random.Random, findin
             key = {"idempotency-key": f"key-{number}"}
             made = proxy.ask_until_answered("POST", f"{_DOCUMENT}/chunks", body, key)
             if made.status != 201:
-                findings.violations.append(f"request {number} was answered {made}")
+                findings.violation(f"request {number} was answered {made}")
             again = wire.ask("POST", f"{_DOCUMENT}/chunks", body, key)
             if again.status != 201 or again.json()["id"] != made.json()["id"]:
-                findings.violations.append(f"request {number} has another answer when repeated: {again}")
+                findings.violation(f"request {number} has another answer when repeated: {again}")
             other = wire.ask("POST", f"{_DOCUMENT}/chunks", {**body, "text": "other"}, key)
             if other.status != 422:
-                findings.violations.append(f"the key of request {number} with another body was answered {other}")
+                findings.violation(f"the key of request {number} with another body was answered {other}")
         findings.counts["requests through the proxy"] += requests
         findings.counts["answers lost"] += proxy.lost
         findings.counts["requests doubled"] += proxy.doubled
         stored = _count(wire, {"tags": {"contains": "once"}})
         if stored != requests:
-            findings.violations.append(f"{requests} requests made {stored} chunks")
+            findings.violation(f"{requests} requests made {stored} chunks")
 
 
 def crowd(server: Server, size: int, seconds: float, findings: Findings) -> None:
@@ -101,7 +94,8 @@ def crowd(server: Server, size: int, seconds: float, findings: Findings) -> None
     for thread in threads:
         thread.join()
     for member in members:
-        findings.violations += member.violations
+        for violation in member.violations:
+            findings.violation(violation)
         findings.counts["writes of the crowd"] += member.writes
         findings.counts["reads of the crowd"] += member.reads
 
@@ -177,12 +171,13 @@ class Proxy:
 
     def ask_until_answered(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
         """Send a request through it, again and again, until an answer comes back."""
-        while True:
+        for _ in range(_TRIES):
             with Wire(self._listener.getsockname()[1]) as wire:
                 try:
                     return wire.ask(method, path, body, headers)
                 except Cut:
                     continue
+        raise Refused(f"{method} {path} was not answered {_TRIES} times")
 
     def _run(self) -> None:
         while True:
@@ -213,7 +208,7 @@ def run(count: int, seed: int, bugs: tuple[str, ...] = (), size: int = CROWD) ->
     """All three with one server; the crowd works for `count` seconds."""
     started = time.monotonic()
     chance = random.Random(seed)
-    findings = Findings()
+    findings = Findings(seed)
     with tempfile.TemporaryDirectory(prefix="quire-clients-") as folder, Nursery(bugs) as nursery:
         server = nursery.start(Path(folder) / "data")
         server.wait_until_ready()
@@ -225,8 +220,7 @@ def run(count: int, seed: int, bugs: tuple[str, ...] = (), size: int = CROWD) ->
         crowd(server, size, count, findings)
         server.end()
     command = f"python -m reliability.clients --count {count} --seed {seed}"
-    violations = [f"seed {seed}: {one}" for one in findings.violations]
-    return Record("clients", command, seed, time.monotonic() - started, findings.counts, violations)
+    return Record("clients", command, seed, time.monotonic() - started, findings.counts, findings.violations)
 
 
 def catch(bug: str, seed: int) -> str | None:

@@ -73,8 +73,8 @@ class Lane:
             self._serve(server, part, is_first=done == 0)
             done += len(part)
             self.counts["jumps"] += len(part)
-            if status := server.end():
-                self._complain(f"the server ended with {status}: {server.said[-300:]}")
+            for complaint in server.complaints_at_end():
+                self._complain(complaint)
             self.counts["starts under another clock"] += 1
         self._judge_audit()
         self.counts["operations"] = sum(sum(writer.acknowledged.values()) for writer in self._writers)

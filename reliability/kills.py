@@ -13,10 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from typing import Any
 from quiredb.storage.check import Severity, check_folder
 from reliability.answers import judge
 from reliability.command_line import Rig, run_rig
+from reliability.findings import Findings
 from reliability.librarian import Indexer, Librarian
 from reliability.records import Record
 from reliability.servers import NotReady, Nursery, Server
@@ -53,26 +52,12 @@ lose what the operating system holds, only a power loss does."""
 CYCLES_TO_SEE = 40
 
 
-@dataclass(slots=True)
-class Findings:
-    """What one lane counted and found."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-
-    def add(self, other: Findings) -> None:
-        """Take another lane's in."""
-        self.counts += other.counts
-        self.violations += other.violations
-
-
 class Lane:
     """One data folder, killed again and again."""
 
     def __init__(self, folder: Path, seed: int, bugs: Sequence[str] = ()) -> None:
-        self.findings = Findings()
+        self.findings = Findings(seed)
         self._data = folder / "data"
-        self._seed = seed
         self._bugs = bugs
         self._chance = random.Random(seed)
         self._writers = [Writer(number, LIBRARY, seed) for number in range(WRITERS)]
@@ -201,7 +186,7 @@ class Lane:
                 self._violation(cycle, f"quire check: {finding}")
 
     def _violation(self, cycle: int, what: str) -> None:
-        self.findings.violations.append(f"seed {self._seed}, cycle {cycle}: {what}")
+        self.findings.violation(f"cycle {cycle}: {what}")
 
     def _summary(self) -> Findings:
         counts = self.findings.counts
@@ -233,7 +218,7 @@ def run_lane(seed: int, cycles: int, bugs: Sequence[str] = (), *, stop_at_violat
 def run(count: int, seed: int, lanes: int = LANES) -> Record:
     """`count` kills over so many lanes at once."""
     started = time.monotonic()
-    found = Findings()
+    found = Findings(seed)
     with ProcessPoolExecutor(lanes, get_context("spawn")) as pool:
         shares = [count // lanes + (lane < count % lanes) for lane in range(lanes)]
         pending = [pool.submit(run_lane, seed + lane, share) for lane, share in enumerate(shares)]

@@ -171,15 +171,12 @@ def hostile(server: Server, count: int, limit: int) -> list[str]:
 def _send(port: int, body: bytes) -> int:
     with Wire(port) as wire:
         try:
-            headers = {"content-type": "application/json"}
-            wire._connection.request("POST", "/v1/libraries/mixed/chunks/batch", body, headers)
-            response = wire._connection.getresponse()
-            response.read()
-        except OSError as error:
-            if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            path = "/v1/libraries/mixed/chunks/batch"
+            return wire.ask("POST", path, body, {"content-type": "application/json"}).status
+        except Cut as cut:
+            if isinstance(cut.__cause__, (BrokenPipeError, ConnectionResetError)):
                 return 503  # refused before the body was sent to its end
-            raise Cut(repr(error), sent=True) from error
-        return response.status
+            raise
 
 
 def _open_files(server: Server) -> int:
@@ -192,7 +189,7 @@ def growth(count: int, seed: int, bugs: Sequence[str] = ()) -> list[str]:
         server = nursery.start(Path(folder) / "data")
         server.wait_until_ready()
         wrong = [*slope(server, count, seed), *cycles(server, libraries_for(count), seed)]
-        return wrong + _ended(server)
+        return wrong + server.complaints_at_end()
 
 
 def refusals(sent: int, bugs: Sequence[str] = ()) -> list[str]:
@@ -208,7 +205,7 @@ def refusals(sent: int, bugs: Sequence[str] = ()) -> list[str]:
             wrong = hostile(server, sent, limit)
         except Cut as error:
             wrong = [f"under a limit of the system the server is gone: {error}"]
-        return wrong + _ended(server)
+        return wrong + server.complaints_at_end()
 
 
 def _limit_data(server: Server) -> None:
@@ -227,11 +224,6 @@ def libraries_for(count: int) -> int:
 def hostile_for(count: int) -> int:
     """How many hostile requests to send beside so many mixed ones."""
     return min(1_000, max(count // 100, 16))
-
-
-def _ended(server: Server) -> list[str]:
-    status = server.end()
-    return [f"the server ended with {status}: {server.said[-300:]}"] if status else []
 
 
 def private_bytes_of_a_start(nursery: Nursery, data: Path) -> int:

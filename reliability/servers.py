@@ -13,13 +13,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from reliability.records import ROOT
 from reliability.wire import Cut, Wire
 
 READY_WITHIN_SECONDS = 60.0
+ENDS_WITHIN_SECONDS = 120.0
+"""After a signal; then it is killed."""
 _POLL_SECONDS = 0.004
 _LISTENING = re.compile(rb"^listening on https?://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 
@@ -71,9 +72,19 @@ class Server:
             os.kill(self.process_id, how)
         return self.status()
 
+    def complaints_at_end(self) -> list[str]:
+        """End it; what is wrong when that is not exit status 0."""
+        status = self.end()
+        return [f"the server ended with {status}: {self.said[-300:]}"] if status else []
+
     def status(self) -> int:
-        """Wait for its end; returns its exit status."""
+        """Wait for its end, which is brought about when it does not come; returns its exit status."""
         if self._ended is None:
+            deadline = time.monotonic() + ENDS_WITHIN_SECONDS
+            while not self._has_ended() and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+            if not self._has_ended():
+                os.kill(self.process_id, signal.SIGKILL)
             self._ended = self._nursery.reap(self.process_id)
         return self._ended
 
@@ -118,9 +129,7 @@ class Nursery:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ def slow_disk(folder: Path, bugs: Sequence[str]) -> list[str]:
         typical = sorted(taken)[len(taken) * 9 // 10]
         if typical > READ_SECONDS_MAX:
             wrong.append(f"nine of ten reads beside a slow disk took up to {typical:.2f} s")
-        wrong += _ended(server)
+        wrong += server.complaints_at_end()
     return wrong
 
 
@@ -77,7 +77,7 @@ def failing_work(folder: Path, bugs: Sequence[str]) -> list[str]:
             elif b'quire_worker_up{worker="quire-tidy"} 0.0' not in wire.demand("GET", "/metrics").body:
                 wrong.append("background work always fails, and quire_worker_up is 1")
             wire.demand("GET", "/livez")
-        wrong += _ended(server)
+        wrong += server.complaints_at_end()
     return wrong
 
 
@@ -93,8 +93,7 @@ def no_descriptors(folder: Path, bugs: Sequence[str]) -> list[str]:
             limits = resource.prlimit(server.process_id, resource.RLIMIT_NOFILE)
             resource.prlimit(server.process_id, resource.RLIMIT_NOFILE, (opened + _DESCRIPTORS_SPARE, limits[1]))
             for _ in range(_CONNECTIONS):
-                one = idle.enter_context(server.wire())
-                one._connection.connect()
+                idle.enter_context(server.wire()).connect()
             statuses = Counter(wire.ask(*request).status for request in _REQUESTS for _ in range(5))
             if unclean := statuses.keys() - {200, 201, 204, 500, 503, 507}:
                 wrong.append(f"without descriptors requests were answered {sorted(unclean)}")
@@ -102,7 +101,7 @@ def no_descriptors(folder: Path, bugs: Sequence[str]) -> list[str]:
         wrong += _recovers(server)
         if "Traceback" in server.said:
             wrong.append(f"without descriptors the log has a stack: {server.said[-600:]}")
-        wrong += _ended(server)
+        wrong += server.complaints_at_end()
     return wrong
 
 
@@ -140,11 +139,6 @@ def _make(wire: Wire) -> None:
 def _write(server: Server, number: int) -> int:
     with server.wire() as wire:
         return wire.ask("PUT", f"/v1/libraries/strain/documents/w{number}", {}).status
-
-
-def _ended(server: Server) -> list[str]:
-    status = server.end()
-    return [f"the server ended with {status}: {server.said[-300:]}"] if status else []
 
 
 STRAINS: dict[str, Callable[[Path, Sequence[str]], list[str]]] = {

@@ -53,14 +53,14 @@ def read_only_disk(folder: Path, bugs: Sequence[str]) -> list[str]:
                 wrong += _judge_recovery(wire, number)
                 if wrong:
                     return wrong
-        wrong += _ended(server)
+        wrong += server.complaints_at_end()
         again = nursery.start(folder / "data")
         again.wait_until_ready()
         with again.wire() as wire:
             found = wire.demand("GET", _LIBRARY).json()["document_count"]
             if found != 2 * _ROUNDS:
                 wrong.append(f"after a restart {found} documents are there instead of {2 * _ROUNDS}")
-        return wrong + _ended(again)
+        return wrong + again.complaints_at_end()
 
 
 _DOCUMENT = {"chunks": [{"text": "t", "embedding": [1, 2]}]}
@@ -128,7 +128,7 @@ def signal_storm(folder: Path, bugs: Sequence[str]) -> list[str]:
             mine = {name: document for name, document in shelf.items() if document.source == writer.name}
             if not same(writer.shelf, mine) or writer.undecided is not None:
                 wrong.append(f"under signals {writer.name}: {difference(writer.shelf, mine)}")
-        return wrong + _ended(server)
+        return wrong + server.complaints_at_end()
 
 
 def _write(writer: Writer, server: Server, over: threading.Event) -> None:
@@ -192,8 +192,3 @@ def _write_at_a_pace(server: Server, number: int, ends: float) -> None:
             time.sleep(max(0.0, due - time.monotonic()))
             wire.demand("PUT", f"{_LIBRARY}/documents/w{number}", _DOCUMENT)
             due += 1
-
-
-def _ended(server: Server) -> list[str]:
-    status = server.end()
-    return [f"the server ended with {status}: {server.said[-300:]}"] if status else []

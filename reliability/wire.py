@@ -6,7 +6,6 @@ import http.client
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import orjson
@@ -62,12 +61,18 @@ class Wire:
             else http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
         )
 
+    def connect(self) -> None:
+        """Connect now, and not with the first request."""
+        self._connection.connect()
+
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Send one request and read its answer. A body that is no bytes goes as JSON, bytes as NDJSON."""
+        """Send one request and read its answer. A body that is no bytes goes as JSON, bytes as NDJSON or as told."""
         given = dict(headers or {})
-        if body is not None:
-            given["content-type"] = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
-            body = body if isinstance(body, bytes) else orjson.dumps(body)
+        if isinstance(body, bytes):
+            given.setdefault("content-type", "application/x-ndjson")
+        elif body is not None:
+            given["content-type"] = "application/json"
+            body = orjson.dumps(body)
         try:
             self._connection.request(method, path, body, given)
             response = self._connection.getresponse()
@@ -87,9 +92,7 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
