@@ -1,6 +1,7 @@
 """Forty-two things that people and tools do to a data folder behind a server's back, and what must come of each.
 
-`python -m reliability.folder_edits`. Each edit is made to a closed folder with two libraries, which is then opened.
+`python -m reliability.folder_edits [--plant BUG] [--save]`. Each edit is made to a closed folder with two libraries,
+which is then opened.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from multiprocessing import get_context
 from pathlib import Path
 
 from quiredb.domain.errors import StorageFailed
 from reliability.command_line import Rig, run_rig
 from reliability.fixture_folders import PAIR, UNFORESEEN, Fixture, make_fixtures, state_of, write_files
+from reliability.planted import plant
 from reliability.records import Record
+
+BUGS = ("upgrade.take_any_format", "repositories.believe_folders")
 
 
 class Outcome(StrEnum):
@@ -84,6 +90,13 @@ def run(_count: int, seed: int) -> Record:
     return Record(
         "folder_edits", "python -m reliability.folder_edits", seed, time.monotonic() - started, counts, violations
     )
+
+
+def catch(bug: str, seed: int) -> str | None:
+    """What the rig says of a planted bug, or None when it does not see it; in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn"), plant, (bug,)) as pool:
+        violations = pool.submit(run, 0, seed).result().violations
+    return violations[0] if violations else None
 
 
 def _names(files: Mapping[str, bytes], pattern: str) -> list[str]:
@@ -235,4 +248,4 @@ EDITS = (
 
 
 if __name__ == "__main__":
-    sys.exit(run_rig(Rig(run, len(EDITS)), __doc__))
+    sys.exit(run_rig(Rig(run, len(EDITS), BUGS, catch), __doc__))

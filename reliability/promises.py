@@ -69,7 +69,7 @@ PROMISES: tuple[Promise, ...] = (
         "F7",
         "files missing, swapped, old, foreign",
         "Named; that library is shut while the others serve; foreign files are left alone.",
-        (Evidence("folder_edits", ("edits",)),),
+        (Evidence("folder_edits", ("edits",), ("upgrade.take_any_format", "repositories.believe_folders")),),
     ),
     Promise(
         "F8",

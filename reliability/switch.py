@@ -12,14 +12,20 @@ SWITCH_VARIABLE = "RELIABILITY_SWITCH"
 _LAYOUT = struct.Struct("<q")
 
 
+def map_shared(path: str | Path, size: int) -> mmap.mmap:
+    """So many bytes that all processes share which map this file; zeros until one is set."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.ftruncate(descriptor, size)
+    shared = mmap.mmap(descriptor, size)
+    os.close(descriptor)
+    return shared
+
+
 class Switch:
     """0 until it is set."""
 
     def __init__(self, path: str | Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(descriptor, _LAYOUT.size)
-        self._shared = mmap.mmap(descriptor, _LAYOUT.size)
-        os.close(descriptor)
+        self._shared = map_shared(path, _LAYOUT.size)
 
     @property
     def value(self) -> int:

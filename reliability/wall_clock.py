@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
-import os
 import struct
 import time
 from pathlib import Path
+
+from reliability.switch import map_shared
 
 CLOCK_VARIABLE = "RELIABILITY_CLOCK"
 """The environment variable that names the file to the process under test."""
@@ -18,10 +18,7 @@ class Clock:
     """Nanoseconds since 1970: the true time and an offset, or one instant while the clock stands still."""
 
     def __init__(self, path: str | Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(descriptor, _LAYOUT.size)
-        self._shared = mmap.mmap(descriptor, _LAYOUT.size)
-        os.close(descriptor)
+        self._shared = map_shared(path, _LAYOUT.size)
 
     def nanoseconds(self) -> int:
         """What the clock shows."""

@@ -11,18 +11,11 @@ import apsw
 from quiredb.storage import connections, database, files
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.health import DatabaseHealth
-from quiredb.storage.segment_file import SegmentFile
 
 
 def skip_fsync() -> None:
     """Commits are answered before they are flushed."""
     _on_each_connection(lambda connection: connection.pragma("synchronous", "off"))
-
-
-def ignore_checksum() -> None:
-    """Nobody looks whether a page or a segment is what was written."""
-    _on_each_connection(lambda connection: connection.pragma("checksum_verification", "off"))
-    SegmentFile.verify = lambda self: None
 
 
 def retry_failed_fsync() -> None:

@@ -42,4 +42,7 @@ def test_a_flipped_bit_is_refused(tmp_path: Path) -> None:
 def test_ignored_checksums_would_be_seen(tmp_path: Path) -> None:
     """In a process of its own, which ends with its bug."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        assert process.submit(read_after_flips, tmp_path / "library", "disk.ignore_checksum").result() == "different"
+        assert (
+            process.submit(read_after_flips, tmp_path / "library", "storage.skip_page_checksums").result()
+            == "different"
+        )

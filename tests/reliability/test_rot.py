@@ -28,6 +28,11 @@ def test_edits_of_a_folder_come_to_what_is_promised() -> None:
     assert folder_edits.run(0, seed=1).violations == []
 
 
+@pytest.mark.parametrize("bug", folder_edits.BUGS)
+def test_a_planted_bug_is_seen_in_an_edited_folder(bug: str) -> None:
+    assert folder_edits.catch(bug, seed=1) is not None
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(5_400)
 def test_every_bit_of_every_byte() -> None:
