@@ -7,6 +7,7 @@ which is then opened.
 from __future__ import annotations
 
 import fnmatch
+import logging
 import sys
 import tempfile
 import time
@@ -94,9 +95,14 @@ def run(_count: int, seed: int) -> Record:
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, or None when it does not see it; in a process of its own."""
-    with ProcessPoolExecutor(1, get_context("spawn"), plant, (bug,)) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), _prepare, (bug,)) as pool:
         violations = pool.submit(run, 0, seed).result().violations
     return violations[0] if violations else None
+
+
+def _prepare(bug: str) -> None:
+    logging.disable(logging.CRITICAL)
+    plant(bug)
 
 
 def _names(files: Mapping[str, bytes], pattern: str) -> list[str]:
@@ -248,4 +254,5 @@ EDITS = (
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
     sys.exit(run_rig(Rig(run, len(EDITS), BUGS, catch), __doc__))
