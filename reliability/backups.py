@@ -21,11 +21,11 @@ from types import MappingProxyType
 from quiredb.domain.errors import QuireError
 from quiredb.storage.backups.folder import BackupFolder
 from quiredb.storage.backups.restore import restore_backup
-from reliability.backup_load import try_under_load
-from reliability.backup_samples import Contents, contents, make_data, names, take
+from reliability.archives.hostile import HARMLESS, TAMPERED, Prey, Tamper
+from reliability.archives.load import try_under_load
+from reliability.archives.samples import Contents, contents, make_data, names, take
 from reliability.command_line import Rig, run_rig
 from reliability.findings import Findings
-from reliability.hostile_backups import HARMLESS, TAMPERED, Prey, Tamper
 from reliability.planted import plant
 from reliability.records import Record
 from reliability.steps import kill_at_each_step

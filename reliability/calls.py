@@ -27,14 +27,14 @@ from quiredb.domain.errors import QuireError, StorageFull
 from quiredb.repositories import libraries
 from quiredb.storage.files import TEMPORARY_SUFFIX
 from reliability.command_line import Rig, run_rig
-from reliability.journal import TAKES_SPACE, Journal, Way
-from reliability.judgement import UNCLEAN, judge, judge_open, stored_truth
-from reliability.medium import Acknowledged, Medium, Step
+from reliability.disk.journal import TAKES_SPACE, Journal, Way
+from reliability.disk.judgement import UNCLEAN, judge, judge_open, stored_truth
+from reliability.disk.medium import Acknowledged, Medium, Step
+from reliability.disk.recording import DATA, lose_power_again, record_steps
+from reliability.disk.simulated_disk import simulated
+from reliability.disk.workload import Operation, Reopen, Session, Truth, Write, truths, workload
 from reliability.planted import plant
-from reliability.recording import DATA, lose_power_again, record_steps
 from reliability.records import Record
-from reliability.simulated_disk import simulated
-from reliability.workload import Operation, Reopen, Session, Truth, Write, truths, workload
 
 BUGS = ("disk.retry_failed_fsync", "disk.trust_cached_log", "disk.torn_group")
 _ROUNDS = 2

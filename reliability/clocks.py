@@ -24,13 +24,13 @@ from quiredb.domain.limits import IDEMPOTENCY_HOURS
 from quiredb.repositories.keys import create_key
 from quiredb.storage.audit_log import verify_audit_log
 from reliability.command_line import Rig, run_rig
+from reliability.load.shelves import DIMENSION, difference, read_shelf, same
+from reliability.load.writers import Writer
 from reliability.records import Record
 from reliability.servers import NotReady, Nursery, Server
-from reliability.shelves import DIMENSION, difference, read_shelf, same
 from reliability.wall_clock import CLOCK_VARIABLE, Clock
 from reliability.watched_wire import Seen, WatchedWire
 from reliability.wire import Cut, Refused
-from reliability.writers import Writer
 
 BUGS = ("clock.order_by_clock", "clock.identify_by_clock", "clock.measure_by_wall_clock", "clock.wait_by_wall_clock")
 JUMPS_TO_SEE = 14

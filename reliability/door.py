@@ -20,15 +20,15 @@ from pathlib import Path
 
 from quiredb.domain.keys import KeyDraft
 from quiredb.repositories.keys import create_key
-from reliability.amplification import refuse_all
 from reliability.command_line import Rig, run_rig
-from reliability.honest_client import DIMENSION, HonestClient, vector, worst_percent
-from reliability.neighbours import LIBRARY as QUIET_LIBRARY
-from reliability.neighbours import RATE, crowd_out
 from reliability.records import Record
-from reliability.secret_hunt import Hunt
 from reliability.servers import Nursery, Server
-from reliability.slow_clients import Crowd
+from reliability.siege.amplification import refuse_all
+from reliability.siege.honest_client import DIMENSION, HonestClient, vector, worst_percent
+from reliability.siege.neighbours import LIBRARY as QUIET_LIBRARY
+from reliability.siege.neighbours import RATE, crowd_out
+from reliability.siege.secret_hunt import Hunt
+from reliability.siege.slow_clients import Crowd
 
 FULL = 500
 CAUGHT_AT = 16

@@ -2,7 +2,7 @@
 
 Six clients put, read, delete, write by ETag and write several chunks at once over HTTP, on a few chunks each; the
 server is killed and started again meanwhile. What each was told, and when, must have an order that a plain map explains
-(`linearizability.py`). A search and a filtered scan are reads of all chunks that they may find, at one moment.
+(`history/linearizability.py`). A search and a filtered scan are reads of all chunks that they may find, at one moment.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from reliability import history_faults
 from reliability.command_line import NOT_SEEN, Rig, run_rig
-from reliability.history_clients import GROUPS, LIBRARY, Client
-from reliability.linearizability import Operation, explain
+from reliability.history import faults
+from reliability.history.clients import GROUPS, LIBRARY, Client
+from reliability.history.linearizability import Operation, explain
 from reliability.records import Record
 from reliability.servers import NotReady, Nursery, Server
 
@@ -97,8 +97,8 @@ def faults_found(fault: str, seed: int, count: int = PLANTED_HISTORIES) -> int:
     found = tried = 0
     while tried < count:
         seed += 1
-        history = history_faults.right_history(seed)
-        faulty = history_faults.FAULTS[fault](history, random.Random(seed))
+        history = faults.right_history(seed)
+        faulty = faults.FAULTS[fault](history, random.Random(seed))
         if faulty is None:
             continue
         assert explain(history) is None
@@ -113,7 +113,7 @@ def _port(server: Server | None) -> int | None:
 
 def _proofs(seed: int) -> dict[str, str]:
     """The checker alone, on histories with a fault planted."""
-    found = {fault: faults_found(fault, seed) for fault in history_faults.FAULTS}
+    found = {fault: faults_found(fault, seed) for fault in faults.FAULTS}
     return {
         f"{fault} in a history": f"{count} of {PLANTED_HISTORIES} found" if count == PLANTED_HISTORIES else NOT_SEEN
         for fault, count in found.items()

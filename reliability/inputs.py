@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from reliability.bad_inputs.access import ACCESS_ROWS
+from reliability.bad_inputs.archives import ARCHIVE_ROWS
+from reliability.bad_inputs.bodies import BODY_ROWS
+from reliability.bad_inputs.http import HTTP_ROWS
+from reliability.bad_inputs.world import CANARY, Input, World, make_keys
 from reliability.command_line import Rig, run_rig
-from reliability.input_world import CANARY, Input, World, make_keys
-from reliability.inputs_access import ACCESS_ROWS
-from reliability.inputs_archives import ARCHIVE_ROWS
-from reliability.inputs_bodies import BODY_ROWS
-from reliability.inputs_http import HTTP_ROWS
 from reliability.records import Record
 from reliability.servers import Nursery
 

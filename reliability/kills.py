@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from quiredb.storage.check import Severity, check_folder
-from reliability.answers import judge
 from reliability.command_line import Rig, run_rig
 from reliability.findings import Findings
-from reliability.librarian import Indexer, Librarian
+from reliability.load.answers import judge
+from reliability.load.librarian import Indexer, Librarian
+from reliability.load.shelves import DIMENSION, Document, Shelf, difference, read_shelf, same
+from reliability.load.writers import Writer
 from reliability.records import Record
 from reliability.servers import NotReady, Nursery, Server
-from reliability.shelves import DIMENSION, Document, Shelf, difference, read_shelf, same
 from reliability.wire import Refused, Wire
-from reliability.writers import Writer
 
 LIBRARY = "main"
 WRITERS = 4

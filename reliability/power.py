@@ -1,7 +1,7 @@
 """Power losses on a simulated disk: `python -m reliability.power [--count N] [--seed S] [--plant BUG] [--save]`.
 
 A workload runs once. Then the power is lost after steps drawn at random, each loss leaving what a disk may leave
-(`medium.py`): of what was not flushed any part, in any order, torn at sectors. Every such image is opened by the
+(`disk/medium.py`): of what was not flushed any part, in any order, torn at sectors. Every such image is opened by the
 product and compared with what was acknowledged. Every fourth time the process is started again first, after a kill or
 a loss, and the power is lost while it recovers or writes.
 """
@@ -20,13 +20,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from reliability.command_line import Rig, run_rig
-from reliability.judgement import UNCLEAN, judge
-from reliability.medium import Acknowledged, Medium, Step
+from reliability.disk.judgement import UNCLEAN, judge
+from reliability.disk.medium import Acknowledged, Medium, Step
+from reliability.disk.recording import DATA, lose_power_again, record_steps
+from reliability.disk.simulated_disk import simulated
+from reliability.disk.workload import Truth, truths, workload
 from reliability.planted import plant
-from reliability.recording import DATA, lose_power_again, record_steps
 from reliability.records import Record
-from reliability.simulated_disk import simulated
-from reliability.workload import Truth, truths, workload
 
 BUGS = ("disk.skip_fsync", "disk.skip_folder_flush", "disk.torn_group")
 IMAGES_TO_SEE = 100

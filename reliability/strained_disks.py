@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from reliability.load.shelves import DIMENSION, difference, read_shelf, same
+from reliability.load.writers import Writer
 from reliability.servers import Nursery, Server
-from reliability.shelves import DIMENSION, difference, read_shelf, same
 from reliability.switch import SWITCH_VARIABLE, Switch
 from reliability.wire import Wire
-from reliability.writers import Writer
 
 RECOVERED_WITHIN_SECONDS = 5.0
 _ROUNDS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reliability import backups
-from reliability.hostile_backups import HARMLESS, TAMPERED
+from reliability.archives.hostile import HARMLESS, TAMPERED
 
 
 @pytest.mark.parametrize("phase", backups.PHASES)

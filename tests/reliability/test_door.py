@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from reliability import door
-from reliability.canaries import Canary
+from reliability.siege.canaries import Canary
 
 CLIENTS = 16
 SHORT = {"door.report_every_error"}

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from reliability.histories import PLANTED_HISTORIES, faults_found
-from reliability.history_faults import FAULTS
-from reliability.linearizability import Operation, explain, groups
+from reliability.history.faults import FAULTS
+from reliability.history.linearizability import Operation, explain, groups
 
 
 def put(value: str, called: float, returned: float, key: str = "a") -> Operation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reliability import power
-from reliability.medium import Medium, Named
+from reliability.disk.medium import Medium, Named
 
 
 def test_power_losses_lose_nothing_that_was_acknowledged() -> None:

@@ -20,8 +20,8 @@ from quiredb.storage import files
 from quiredb.storage.backups.manifest import Manifest
 from quiredb.storage.database import PAGE_BYTES
 from quiredb.storage.disk import LocalDisk
-from reliability.journal import Journal, Way
-from reliability.simulated_disk import simulated
+from reliability.disk.journal import Journal, Way
+from reliability.disk.simulated_disk import simulated
 from tests.unit.repositories.libraries import assert_finds, batch, creation, fill, put, wait_until
 
 UNWATCHED = Progress(lambda _: None, lambda: False)

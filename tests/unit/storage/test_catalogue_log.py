@@ -13,8 +13,8 @@ from quiredb.storage.check import check_folder
 from quiredb.storage.database import open_beside
 from quiredb.storage.folder import DataFolder
 from quiredb.storage.keys import KeyTable
-from reliability.medium import Wrote
-from reliability.simulated_disk import simulated
+from reliability.disk.medium import Wrote
+from reliability.disk.simulated_disk import simulated
 
 NAMES = ("catalogue.sqlite", "catalogue.sqlite-wal")
 

@@ -9,9 +9,9 @@ import pytest
 from quiredb.domain.errors import DataDamaged, StorageFull
 from quiredb.storage.database import PAGE_BYTES
 from quiredb.storage.library_store import DATABASE_NAME, LibraryStore
-from reliability.journal import Way
-from reliability.medium import Flushed, FlushedNames, Named, Wrote
-from reliability.simulated_disk import simulated
+from reliability.disk.journal import Way
+from reliability.disk.medium import Flushed, FlushedNames, Named, Wrote
+from reliability.disk.simulated_disk import simulated
 from tests.unit.storage.building import create_command, put, write
 
 LOG_HEADER, FRAME_HEADER = 32, 24

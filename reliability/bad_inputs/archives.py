@@ -8,9 +8,9 @@ from pathlib import Path
 
 from quiredb.cli.exit_codes import ExitCode
 from quiredb.storage.backups.folder import MARKER_NAME, BackupFolder
-from reliability.backup_samples import contents, make_data, take
-from reliability.hostile_backups import HARMLESS, TAMPERED, Prey, Tamper
-from reliability.input_world import Command, World
+from reliability.archives.hostile import HARMLESS, TAMPERED, Prey, Tamper
+from reliability.archives.samples import contents, make_data, take
+from reliability.bad_inputs.world import Command, World
 
 _NEWER = ("a newer backup", "newer data")
 _CHANGED = ("a record that is a pickle", "a catalogue that is a pickle", "records of two libraries swapped", *_NEWER)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from reliability.shelves import DIMENSION, Chunk, Document, Shelf
+from reliability.load.shelves import DIMENSION, Chunk, Document, Shelf
 from reliability.wire import Answer, Cut, Wire
 
 WORDS = ("amber", "birch", "copper", "dune", "ember", "fjord", "grove", "heath")

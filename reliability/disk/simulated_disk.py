@@ -19,7 +19,7 @@ import apsw
 
 from quiredb.storage import database, files
 from quiredb.storage.disk import LocalDisk
-from reliability.journal import TAKES_SPACE, Journal, Way
+from reliability.disk.journal import TAKES_SPACE, Journal, Way
 
 _VFS_NAME = "simulated"
 NO_NUMBERS: Mapping[str, int] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from reliability.input_world import CANARY, MINE, THEIRS, Case, World
+from reliability.bad_inputs.world import CANARY, MINE, THEIRS, Case, World
 from reliability.raw_http import Reply
 
 _BODY = {"vector": [1, 2, 2], "k": 1}

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from reliability.input_world import CANARY, MINE, THEIRS, AtOnce, Case, Input, World
+from reliability.bad_inputs.world import CANARY, MINE, THEIRS, AtOnce, Case, Input, World
 from reliability.raw_http import Reply
 
 _SEARCH = f"{MINE}/search"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quiredb.api.application import describe
-from reliability.echoing_provider import DIMENSION, MODEL, PROVIDER
+from reliability.siege.echoing_provider import DIMENSION, MODEL, PROVIDER
 
 MINE, THEIRS, SPOKEN = "mine", "theirs", "spoken"
 _PATH = f"/v1/libraries/{MINE}"

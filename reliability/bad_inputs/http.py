@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from reliability.input_world import CANARY, MINE, Case, World
+from reliability.bad_inputs.world import CANARY, MINE, Case, World
 from reliability.raw_http import Reply
 
 _SEARCH = f"{MINE}/search"

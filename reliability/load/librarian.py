@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from reliability.shelves import DIMENSION, Document, Shelf, read_shelf, same
+from reliability.load.shelves import DIMENSION, Document, Shelf, read_shelf, same
 from reliability.wire import Cut, Wire
 
 LIBRARIES_MAX = 3

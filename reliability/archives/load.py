@@ -20,7 +20,7 @@ from quiredb.repositories.open_library import OpenLibrary
 from quiredb.storage.backups.folder import BackupFolder, StoredBackup
 from quiredb.storage.backups.restore import restore_backup
 from quiredb.storage.check import Severity, check_folder
-from reliability.backup_samples import Contents, applied, batch, creation, library_contents, put
+from reliability.archives.samples import Contents, applied, batch, creation, library_contents, put
 from reliability.findings import Findings
 
 _CHUNKS = 400

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from reliability.linearizability import Operation, Value
+from reliability.history.linearizability import Operation, Value
 
 KEYS = 6
 CLIENTS = 5

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
-from reliability.journal import Journal
-from reliability.judgement import EXTRA
-from reliability.medium import Acknowledged, Medium, Step
-from reliability.simulated_disk import simulated
-from reliability.workload import Contents, Operation, Session, Truth, Write
+from reliability.disk.journal import Journal
+from reliability.disk.judgement import EXTRA
+from reliability.disk.medium import Acknowledged, Medium, Step
+from reliability.disk.simulated_disk import simulated
+from reliability.disk.workload import Contents, Operation, Session, Truth, Write
 
 DATA = "data"
 """The data folder; the folder that it lies in belongs to the disk too."""

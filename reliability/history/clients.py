@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reliability.linearizability import Operation, Value
+from reliability.history.linearizability import Operation, Value
 from reliability.wire import Answer, Cut, Wire
 
 LIBRARY = "history"

@@ -16,7 +16,7 @@ from quiredb.repositories.libraries import LibraryRepository
 from quiredb.repositories.open_library import OpenLibrary
 from quiredb.storage.check import check_folder
 from quiredb.storage.findings import Severity
-from reliability.workload import DIMENSION, Contents, Row, Truth, Write
+from reliability.disk.workload import DIMENSION, Contents, Row, Truth, Write
 
 UNCLEAN = (
     QuireError,

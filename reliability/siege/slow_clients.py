@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from quiredb.domain.limits import ANSWER_SECONDS_UNREAD_MAX, BODY_SECONDS_JUDGED, HEAD_SECONDS_MAX
 from reliability.raw_http import request
-from reliability.server_sockets import held_connections
+from reliability.siege.server_sockets import held_connections
 
 LIBRARY = "/v1/libraries/door"
 TICK_SECONDS = 0.25

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reliability.shelves import DIMENSION, Chunk, Shelf
+from reliability.load.shelves import DIMENSION, Chunk, Shelf
+from reliability.load.writers import PAGES, WORDS
 from reliability.wire import Wire
-from reliability.writers import PAGES, WORDS
 
 K = 10
 QUERIES = 4

@@ -19,11 +19,11 @@ from quiredb.repositories.keys import create_key, revoke_key
 from quiredb.storage.backups.folder import BackupFolder
 from quiredb.storage.backups.restore import restore_backup
 from quiredb.storage.backups.stream import decode_parts
-from reliability.canaries import Canary, content_of, found_in
-from reliability.echoing_provider import KEY_VARIABLE, echoing_provider
 from reliability.raw_http import exchange
-from reliability.secret_requests import MINE, SPOKEN, THEIRS, Asked, Told, failing, furnishing, hostile
 from reliability.servers import Nursery, Server
+from reliability.siege.canaries import Canary, content_of, found_in
+from reliability.siege.echoing_provider import KEY_VARIABLE, echoing_provider
+from reliability.siege.secret_requests import MINE, SPOKEN, THEIRS, Asked, Told, failing, furnishing, hostile
 from reliability.wire import Answer, Wire
 
 TROUBLES = ("door.log_everything", "api.unexpected_error")

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from reliability.honest_client import HonestClient, worst_percent
 from reliability.servers import Server
+from reliability.siege.honest_client import HonestClient, worst_percent
 
 RATE = 40
 """Requests that a key may send in a second."""

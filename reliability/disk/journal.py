@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path, PurePath
 
-from reliability.medium import FOLDER, Acknowledged, Cut, Flushed, FlushedNames, Named, Step, Wrote
+from reliability.disk.medium import FOLDER, Acknowledged, Cut, Flushed, FlushedNames, Named, Step, Wrote
 
 TAKES_SPACE = {"open", "create", "write", "make_folder"}
 
