@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,12 +26,11 @@ from reliability.archives.load import try_under_load
 from reliability.archives.samples import Contents, contents, make_data, names, take
 from reliability.command_line import Rig, run_rig
 from reliability.findings import Findings
-from reliability.planted import plant
+from reliability.planted import call_with
 from reliability.records import Record
 from reliability.steps import kill_at_each_step
 
 COUNT = 200
-_CATCH_WITHIN_SECONDS = 300.0
 
 
 def try_edits(root: Path, every: int, seed: int, found: Findings) -> None:
@@ -204,13 +203,7 @@ def run(count: int, seed: int) -> Record:
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, or None when it does not see it; in a process of its own."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply_async(_caught, (bug, seed)).get(_CATCH_WITHIN_SECONDS)
-
-
-def _caught(bug: str, seed: int) -> str | None:
-    plant(bug)
-    violations = run_phase(BUGS[bug], seed).violations
+    violations = call_with(bug, partial(run_phase, BUGS[bug], seed)).violations
     return violations[0] if violations else None
 
 

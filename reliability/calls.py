@@ -17,10 +17,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 from quiredb.domain.errors import QuireError, StorageFull
@@ -33,7 +32,7 @@ from reliability.disk.medium import Acknowledged, Medium, Step
 from reliability.disk.recording import DATA, lose_power_again, record_steps
 from reliability.disk.simulated_disk import simulated
 from reliability.disk.workload import Operation, Reopen, Session, Truth, Write, truths, workload
-from reliability.planted import plant
+from reliability.planted import call_with
 from reliability.records import Record
 
 BUGS = ("disk.retry_failed_fsync", "disk.trust_cached_log", "disk.torn_group")
@@ -240,14 +239,11 @@ def run(count: int, seed: int) -> Record:
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, in a process of its own; None: it does not see it."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(_planted, bug, seed).result()
+    return call_with(bug, partial(_fail_flushes, seed))
 
 
-def _planted(bug: str, seed: int) -> str | None:
+def _fail_flushes(seed: int) -> str | None:
     """Flushes of logs fail, every third: all of the bugs are about them, or are seen anywhere."""
-    logging.disable(logging.ERROR)
-    plant(bug)
     operations = workload(seed, _ROUNDS)
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:

@@ -13,16 +13,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 from quiredb.domain.errors import StorageFailed
 from reliability.command_line import Rig, run_rig
 from reliability.fixture_folders import PAIR, UNFORESEEN, Fixture, make_fixtures, state_of, write_files
-from reliability.planted import plant
+from reliability.planted import call_with
 from reliability.records import Record
 
 BUGS = ("upgrade.take_any_format", "repositories.believe_folders")
@@ -95,14 +94,8 @@ def run(_count: int, seed: int) -> Record:
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, or None when it does not see it; in a process of its own."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _prepare, (bug,)) as pool:
-        violations = pool.submit(run, 0, seed).result().violations
+    violations = call_with(bug, partial(run, 0, seed)).violations
     return violations[0] if violations else None
-
-
-def _prepare(bug: str) -> None:
-    logging.disable(logging.CRITICAL)
-    plant(bug)
 
 
 def _names(files: Mapping[str, bytes], pattern: str) -> list[str]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
@@ -19,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from quiredb.domain.errors import QuireError
 from reliability.command_line import Rig, run_rig
 from reliability.library_machine import LibraryMachine
-from reliability.planted import plant
+from reliability.planted import call_with
 from reliability.records import Record
 
 STEPS_AT_ONCE = 50
@@ -64,9 +63,8 @@ def _make_histories(histories: int, seed: int, *, shortens: bool) -> None:
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, or None when it does not see it."""
-    with ProcessPoolExecutor(1, get_context("spawn"), plant, (bug,)) as pool:
-        found = pool.submit(run, STEPS_TO_SEE, seed, shortens=False).result()
-    return found.violations[0] if found.violations else None
+    violations = call_with(bug, partial(run, STEPS_TO_SEE, seed, shortens=False)).violations
+    return violations[0] if violations else None
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 from reliability.command_line import Rig, run_rig
@@ -25,7 +24,7 @@ from reliability.disk.medium import Acknowledged, Medium, Step
 from reliability.disk.recording import DATA, lose_power_again, record_steps
 from reliability.disk.simulated_disk import simulated
 from reliability.disk.workload import Truth, truths, workload
-from reliability.planted import plant
+from reliability.planted import call_with
 from reliability.records import Record
 
 BUGS = ("disk.skip_fsync", "disk.skip_folder_flush", "disk.torn_group")
@@ -85,15 +84,8 @@ def _lose(place: Path, medium: Medium, allowed: Sequence[Truth], chance: random.
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, in a process of its own; None: it does not see it."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        violations = process.submit(_planted, bug, seed).result()
+    violations = call_with(bug, partial(run, IMAGES_TO_SEE, seed)).violations
     return violations[0] if violations else None
-
-
-def _planted(bug: str, seed: int) -> Sequence[str]:
-    logging.disable(logging.ERROR)
-    plant(bug)
-    return run(IMAGES_TO_SEE, seed).violations
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -29,11 +29,10 @@ from quiredb.storage.keys import KeyTable
 from reliability.command_line import Rig, run_rig
 from reliability.findings import Findings
 from reliability.formats import Fixture, differences, fingerprint, fixtures
-from reliability.planted import plant
+from reliability.planted import call_with
 from reliability.records import Record
 from reliability.steps import kill_at_each_step
 
-_CATCH_WITHIN_SECONDS = 300.0
 BUGS = ("upgrade.mark_last", "upgrade.upgrade_in_pieces", "upgrade.take_any_format")
 COMMANDS: dict[str, Callable[[Path], Sequence[object]]] = {
     "serve": lambda data: ["serve", "--data", data, "--port", 0],
@@ -141,12 +140,10 @@ def run(stride: int, seed: int) -> Record:
 
 def catch(bug: str, seed: int) -> str | None:
     """What the rig says of a planted bug, or None when it does not see it; in a process of its own."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply_async(_caught, (bug, seed)).get(_CATCH_WITHIN_SECONDS)
+    return call_with(bug, partial(_try_oldest, seed))
 
 
-def _caught(bug: str, seed: int) -> str | None:
-    plant(bug)
+def _try_oldest(seed: int) -> str | None:
     found = Findings(seed)
     oldest = fixtures()[0]
     with tempfile.TemporaryDirectory(prefix="quire-upgrade-") as folder:
