@@ -190,7 +190,9 @@ def _digest(library: OpenLibrary) -> str:
         for filter_ in (None, *map(parse_filter, _FILTERS)):
             ranking = library.search(view, Nearest(query, 2 * ROWS, exact=True), filter_)
             found = library.store.chunks_by_row([row.row for row in ranking.rows])
-            said.append([(row.distance, row.chunk_id, row.document_key, found[row.row].text) for row in ranking.rows])
+            chunks = [found[row.row] for row in ranking.rows]
+            near = [(row.distance, row.document_key) for row in ranking.rows]
+            said.append([(*one, chunk.id, chunk.text) for one, chunk in zip(near, chunks, strict=True)])
     said.append(_kept_answers(library))
     state.update(repr(said).encode())
     return state.hexdigest()

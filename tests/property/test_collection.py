@@ -189,7 +189,8 @@ class Walk:
         query = np.array([self.random.randint(-2, 2) for _ in range(DIMENSION - 1)] + [1], np.float32)
         k = self.random.choice([1, 5, 30, len(matching), len(matching) + 7]) or 1
         ranking = search_view(view, Nearest(query, k, exact=True), filter_, self.twin.texts)
-        found = [(row.distance, row.chunk_id) for row in ranking.rows]
+        by_row = {row.row: row for row in matching}
+        found = [(one.distance, by_row[one.row].chunk.id) for one in ranking.rows]
         expected = self.twin.nearest(query, matching)[:k]
         if self.twin.library.metric is Metric.COSINE:
             assert [distance for distance, _ in found] == pytest.approx(
@@ -202,10 +203,9 @@ class Walk:
         together = search_view_for_each(view, NearestToEach(queries, k, exact=True), filter_, self.twin.texts)
         alone = [search_view(view, Nearest(one, k, exact=True), filter_, self.twin.texts) for one in queries]
         assert [_without_times(one) for one in together] == [_without_times(one) for one in alone]
-        by_row = {row.row: row for row in matching}
         for one in ranking.rows:
             row = by_row[one.row]
-            assert (one.chunk_id, one.document_key) == (row.chunk.id, row.document_key)
+            assert one.document_key == row.document_key
             assert one.distance == pytest.approx(self.twin.distance(query, row), abs=1e-9)
 
 
@@ -252,11 +252,11 @@ def test_ties_are_broken_by_chunk_id_across_fresh_rows_and_segments() -> None:
     assert len(view.segments) == 3
     assert len(view.fresh)
     query = np.zeros(DIMENSION, np.float32)
+    alive = walk.twin.alive(view.position)
+    ids = {row.row: row.chunk.id for row in alive}
     for k in range(1, 120):
-        found = [
-            (row.distance, row.chunk_id) for row in search_view(view, Nearest(query, k), None, walk.twin.texts).rows
-        ]
-        assert found == walk.twin.nearest(query, walk.twin.alive(view.position))[:k]
+        ranking = search_view(view, Nearest(query, k), None, walk.twin.texts)
+        assert [(row.distance, ids[row.row]) for row in ranking.rows] == walk.twin.nearest(query, alive)[:k]
 
 
 def test_a_segment_of_no_rows_is_harmless() -> None:

@@ -1,10 +1,8 @@
 """Several searches of one view that differ only in their queries: the filter once, one kernel call for each part."""
 
-import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +11,8 @@ from quiredb.domain.filters import Filter
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
-from quiredb.engine.searching import Nearest, RankedRow, Ranking, ranked_rows, search_fresh
+from quiredb.engine.ranking import PartRanking, merged
+from quiredb.engine.searching import Nearest, Ranking, chunk_ids, ranked_rows, search_fresh
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
 
@@ -32,7 +31,7 @@ class NearestToEach:
         return Nearest(self.queries[number], self.k, self.recall, self.exact)
 
 
-Found = tuple[list[RankedRow], SegmentPlan]
+Found = tuple[PartRanking, SegmentPlan]
 
 
 def search_view_for_each(view: View, nearest: NearestToEach, filter_: Filter | None, texts: Texts) -> list[Ranking]:
@@ -50,17 +49,11 @@ def search_view_for_each(view: View, nearest: NearestToEach, filter_: Filter | N
     total = view.library.chunk_count
     return [
         Ranking(
-            _merged([found[number][0] for found in parts], nearest.k),
+            merged([found[number][0] for found in parts], nearest.k),
             SearchPlan(allowed.count, total, filter_seconds, tuple(found[number][1] for found in parts)),
         )
         for number in range(len(nearest.queries))
     ]
-
-
-def _merged(rankings: Sequence[list[RankedRow]], k: int) -> tuple[RankedRow, ...]:
-    if len(rankings) == 1:
-        return tuple(rankings[0])
-    return tuple(islice(heapq.merge(*rankings), k))
 
 
 def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: NearestToEach) -> list[Found]:
@@ -72,8 +65,11 @@ def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Ne
     return list(zip(_ranked(segment, places, distances), [said[plan] for plan in plans], strict=True))
 
 
-def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[list[RankedRow]]:
+def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[PartRanking]:
     """The rows at places[b, k], all of them there; converted in one go."""
     rows = ranked_rows(segment, places.ravel(), distances.ravel())
     width = places.shape[1]
-    return [rows[number * width : (number + 1) * width] for number in range(len(places))]
+    return [
+        PartRanking(rows[number * width : (number + 1) * width], chunk_ids(segment, places[number]))
+        for number in range(len(places))
+    ]

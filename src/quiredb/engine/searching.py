@@ -2,10 +2,8 @@
 
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from quiredb.domain.metric import Metric
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
+from quiredb.engine.ranking import PartRanking, RankedRow, merged
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
 from quiredb.indexes.contract import MetricName
@@ -22,15 +21,6 @@ from quiredb.indexes.exact import exact_scan
 from quiredb.indexes.planner import Plan
 
 FRESH = "fresh"
-
-
-class RankedRow(NamedTuple):
-    """A found row; ordered by distance, ties by chunk id."""
-
-    distance: float
-    chunk_id: str
-    row: int
-    document_key: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +46,26 @@ def search_view(view: View, nearest: Nearest, filter_: Filter | None, texts: Tex
     started = time.perf_counter()
     allowed = allowed_rows(view, filter_, texts)
     filtered = time.perf_counter()
-    found: list[Iterator[RankedRow]] = []
+    found: list[PartRanking] = []
     parts: list[SegmentPlan] = []
     for part, (mask, count) in zip(view.segments, allowed.segments, strict=True):
-        rows, plan = _search_segment(part.segment, mask, count, nearest)
-        found.append(iter(rows))
+        ranked, plan = _search_segment(part.segment, mask, count, nearest)
+        found.append(ranked)
         parts.append(SegmentPlan(part.segment.name, str(plan), len(part.segment), count, plan.effort))
     mask, count = allowed.fresh
     if len(view.fresh):
-        rows, scanned = search_fresh(view, mask, count, nearest)
-        found.append(iter(rows))
+        ranked, scanned = search_fresh(view, mask, count, nearest)
+        found.append(ranked)
         parts.append(scanned)
-    ranked = tuple(islice(heapq.merge(*found), nearest.k))
-    return Ranking(ranked, SearchPlan(allowed.count, view.library.chunk_count, filtered - started, tuple(parts)))
+    said = SearchPlan(allowed.count, view.library.chunk_count, filtered - started, tuple(parts))
+    return Ranking(merged(found, nearest.k), said)
 
 
-def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Nearest) -> tuple[list[RankedRow], Plan]:
+def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Nearest) -> tuple[PartRanking, Plan]:
     found = segment.index.nearest(
         nearest.query, nearest.k, allowed=count, mask=mask, recall=nearest.recall, exact=nearest.exact
     )
-    return ranked_rows(segment, found.rows, found.distances), found.plan
+    return PartRanking(ranked_rows(segment, found.rows, found.distances), chunk_ids(segment, found.rows)), found.plan
 
 
 def ranked_rows(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:
@@ -84,7 +74,6 @@ def ranked_rows(segment: Segment, places: NDArray[np.int64], distances: NDArray[
         RankedRow(*row)
         for row in zip(
             distances.tolist(),
-            segment.ids.several(places),
             segment.rows[places].tolist(),
             segment.document_keys[places].tolist(),
             strict=True,
@@ -92,18 +81,23 @@ def ranked_rows(segment: Segment, places: NDArray[np.int64], distances: NDArray[
     ]
 
 
-def search_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> tuple[list[RankedRow], SegmentPlan]:
+def chunk_ids(segment: Segment, places: NDArray[np.int64]) -> Callable[[int], str]:
+    """What tells the chunk id of one of these places."""
+    return lambda number: segment.ids[int(places[number])]
+
+
+def search_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> tuple[PartRanking, SegmentPlan]:
     """The nearest fresh rows, by an exact scan of the `count` that `mask` allows, and that as a plan."""
     rows = len(view.fresh)
     strategy = "skip" if count == 0 else "masked-scan" if count < rows else "scan"
     return _scan_fresh(view, mask, count, nearest), SegmentPlan(FRESH, strategy, rows, count, 0)
 
 
-def _scan_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> list[RankedRow]:
+def _scan_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> PartRanking:
     """Rows that tie at the k-th distance are all fetched, so that chunk ids decide among them."""
     fresh, wanted = view.fresh, min(nearest.k, count)
     if wanted == 0:
-        return []
+        return PartRanking([], str)
     asked = min(wanted + 1, count)
     while True:
         places, distances = exact_scan(
@@ -112,11 +106,14 @@ def _scan_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> 
         if asked == count or distances[-1] > distances[wanted - 1]:
             break
         asked = min(2 * asked, count)
-    rows = [
-        RankedRow(distance, fresh.chunks[place].id, int(fresh.rows[place]), int(fresh.document_keys[place]))
+    ordered = sorted(
+        (distance, fresh.chunks[place].id, place)
         for place, distance in zip(places.tolist(), distances.tolist(), strict=True)
+    )[:wanted]
+    rows = [
+        RankedRow(distance, int(fresh.rows[place]), int(fresh.document_keys[place])) for distance, _, place in ordered
     ]
-    return sorted(rows)[:wanted]
+    return PartRanking(rows, lambda number: ordered[number][1])
 
 
 def metric_name(metric: Metric) -> MetricName:

@@ -37,12 +37,6 @@ class StringDictionary:
     def __getitem__(self, code: int) -> str:
         return self._bytes_at(code).decode()
 
-    def several(self, codes: NDArray[np.int64]) -> list[str]:
-        """The strings of codes."""
-        text = self.blob.data
-        bounds = zip(self.offsets[codes].tolist(), self.offsets[codes + 1].tolist(), strict=True)
-        return [str(text[start:end], "utf-8") for start, end in bounds]
-
     @property
     def nbytes(self) -> int:
         """Bytes of both arrays."""

@@ -169,12 +169,12 @@ def _hits(
     scores = metric.scores([row.distance for row in ranking.rows])
     pairs = zip(ranking.rows, scores, strict=True)
     if Include.EMBEDDING not in include and Include.DOCUMENT not in include:
-        return tuple([Hit(chunks[row], score, distance) for (distance, _, row, _), score in pairs])
+        return tuple([Hit(chunks[row], score, distance) for (distance, row, _), score in pairs])
     embeddings = extras.embeddings if Include.EMBEDDING in include else {}
     documents = extras.documents if Include.DOCUMENT in include else {}
     return tuple(
         [
             Hit(chunks[row], score, distance, embeddings.get(row), documents.get(key))
-            for (distance, _, row, key), score in pairs
+            for (distance, row, key), score in pairs
         ]
     )

@@ -109,8 +109,9 @@ def settle(repository: LibraryRepository, library: OpenLibrary) -> None:
 
 
 def neighbours(library: OpenLibrary, query: NDArray[np.float32], k: int = 10) -> list[str]:
-    ranking = library.search(library.view(), Nearest(query, k, exact=True))
-    return [row.chunk_id for row in ranking.rows]
+    rows = [row.row for row in library.search(library.view(), Nearest(query, k, exact=True)).rows]
+    chunks = library.store.chunks_by_row(rows)
+    return [chunks[row].id for row in rows]
 
 
 def assert_finds(library: OpenLibrary, numbers: set[int]) -> None:
@@ -121,8 +122,8 @@ def assert_finds(library: OpenLibrary, numbers: set[int]) -> None:
         query = vector_of(10_000_000 + seed)
         order = np.argsort(((vectors - query.astype(np.float64)) ** 2).sum(axis=1), kind="stable")[:20]
         assert neighbours(library, query, 20) == [f"chunk-{listed[place]:06d}" for place in order.tolist()]
-    found = library.search(library.view(), Nearest(vector_of(0), len(numbers) + 10, exact=True)).rows
-    assert {row.chunk_id for row in found} == {f"chunk-{number:06d}" for number in numbers}
+    found = neighbours(library, vector_of(0), len(numbers) + 10)
+    assert set(found) == {f"chunk-{number:06d}" for number in numbers}
 
 
 def rebuild(repository: LibraryRepository, library: OpenLibrary) -> None:

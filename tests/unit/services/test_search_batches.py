@@ -14,7 +14,8 @@ from quiredb.embedders.completion import Completion
 from quiredb.embedders.configuration import EmbedderConfiguration
 from quiredb.embedders.registry import EmbedderRegistry
 from quiredb.engine.batch_searching import NearestToEach
-from quiredb.engine.searching import RankedRow, Ranking
+from quiredb.engine.ranking import RankedRow
+from quiredb.engine.searching import Ranking
 from quiredb.services.search import SearchService
 
 
@@ -36,7 +37,7 @@ class _Library:
         first = [float(query[0]) for query in nearest.queries]
         self.asked.append((first, nearest.k, nearest.recall, nearest.exact, filter_))
         plan = SearchPlan(1, 1, 0.0, ())
-        return [Ranking((RankedRow(0.0, "c", int(number), 1),), plan) for number in first]
+        return [Ranking((RankedRow(0.0, int(number), 1),), plan) for number in first]
 
 
 def test_only_searches_that_differ_in_nothing_but_the_query_go_together() -> None:
