@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -18,6 +21,7 @@ from tests.cli.conftest import Quire, until
 from tests.cli.test_serve import serving
 
 OPENSSL = shutil.which("openssl")
+DOCKERFILE = Path(__file__).parents[2] / "Dockerfile"
 
 
 @pytest.fixture
@@ -77,6 +81,25 @@ def test_a_server_speaks_tls_and_renews_its_certificate(tmp_path: Path, files: t
     assert answer.headers["strict-transport-security"].startswith("max-age=")
     assert renewed is not None
     assert renewed != first
+
+
+def test_the_image_asks_for_its_health_with_and_without_tls(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    chain, key = files
+    with serving(tmp_path / "plain") as plain:
+        assert health(plain.url) == 0
+        assert health(plain.url, QUIRE_TLS_CERTIFICATE=str(chain)) != 0
+    with serving(tmp_path / "tls", "--tls-certificate", str(chain), "--tls-key", str(key)) as server:
+        assert health(server.url, QUIRE_TLS_CERTIFICATE=str(chain)) == 0
+        assert health(server.url) != 0
+
+
+def health(url: str, **told: str) -> int:
+    """The exit code of the image's health check, run as in a container whose way out is a proxy."""
+    command = DOCKERFILE.read_text().partition("HEALTHCHECK ")[2].partition(" CMD ")[2].splitlines()[0]
+    _, *arguments = json.loads(command)
+    proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:1")
+    environment = {"PATH": os.environ["PATH"], "PORT": url.rpartition(":")[2], **proxies, **told}
+    return subprocess.run([sys.executable, *arguments], check=False, env=environment, capture_output=True).returncode
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
