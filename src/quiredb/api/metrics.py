@@ -17,7 +17,7 @@ from quiredb.services.backup import BackupService
 from quiredb.services.health import HealthService
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which says when it was made
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Metrics:

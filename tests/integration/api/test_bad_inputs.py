@@ -22,6 +22,13 @@ def test_a_method_that_the_path_does_not_have(client: httpx.Client, guide: str, 
     assert response.headers["allow"] == "GET, POST"
 
 
+@pytest.mark.parametrize("path", ["/version", "/metrics", "/v1/limits", "/v1/libraries", "/openapi.json"])
+def test_only_probes_have_a_head_of_their_own(client: httpx.Client, path: str) -> None:
+    response = client.head(path)
+    problem_of(response, 405, "method-not-allowed")
+    assert "HEAD" not in response.headers["allow"]
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "application/json; charset=latin-1", None])
 def test_other_content_types(client: httpx.Client, guide: str, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}

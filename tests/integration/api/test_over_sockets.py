@@ -61,6 +61,18 @@ def _answer(connection: socket.socket) -> tuple[int, dict[str, object]]:
         return status, json.loads(reader.read(length))
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/startupz"])
+def test_probes_may_ask_for_the_head_alone(address: tuple[str, int], client: httpx.Client, path: str) -> None:
+    with socket.create_connection(address) as connection, connection.makefile("rb") as reader:
+        connection.settimeout(DEADLINE)
+        connection.sendall(f"HEAD {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode())
+        head, _, body = reader.read().partition(b"\r\n\r\n")
+    asked = client.get(path)
+    assert int(head.split()[1]) == client.head(path).status_code == asked.status_code == 200
+    assert f"content-length: {len(asked.content)}".encode() in head.lower()
+    assert body == b""
+
+
 def test_ten_gigabytes_are_refused_before_they_are_sent(address: tuple[str, int], guide: str) -> None:
     with socket.create_connection(address) as connection:
         started = time.monotonic()

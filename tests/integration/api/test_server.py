@@ -48,6 +48,7 @@ def test_while_starting_only_probes_answer(client: httpx.Client, instance: Insta
         for response in (client.get(guide), client.post(f"{guide}/search", json={"vector": [1, 2, 3]})):
             assert problem_of(response, 503, "unavailable")["retryable"] is True
             assert response.headers["retry-after"]
+        assert [client.head(path).status_code for path in ("/livez", "/readyz", "/startupz")] == [200, 503, 503]
     finally:
         instance.services.health.starting(None)
 
@@ -64,11 +65,13 @@ def test_metrics_count_requests_by_route(client: httpx.Client, guide: str) -> No
     client.get(f"{guide}/documents/guide")
     client.get("/nowhere")
     client.request("BREW", guide)
+    client.head("/livez")
     text = client.get("/metrics").text
     route = "/v1/libraries/{library}/documents/{document}"
     assert f'quire_http_requests_total{{method="GET",route="{route}",status="200"}}' in text
     assert 'quire_http_requests_total{method="GET",route="unmatched",status="404"}' in text
     assert 'quire_http_requests_total{method="other",route="/v1/libraries/{library}",status="405"}' in text
+    assert 'quire_http_requests_total{method="HEAD",route="/livez",status="200"}' in text
     assert f'quire_http_request_duration_seconds_count{{method="GET",route="{route}"}}' in text
     assert "quire_http_requests_in_flight 1.0" in text
     assert f'quire_chunks{{library="{guide.removeprefix("/v1/libraries/")}"}} 3.0' in text

@@ -26,14 +26,30 @@ from quiredb.domain import limits
 from quiredb.domain.rights import Principal, Right
 
 router = APIRouter(tags=["server"], route_class=StrictRoute)
+_STATUS_ONLY = "The status that GET answers, without its body: for load balancers that ask so."
 
 
+@router.head(
+    "/livez",
+    operation_id="head_alive",
+    summary="Is the process alive? Status only",
+    description=_STATUS_ONLY,
+    response_class=Response,
+)
 @router.get("/livez", operation_id="get_alive", summary="Is the process alive?", response_model=AliveAnswer)
 async def get_alive() -> JsonAnswer:
     """Answers 200 whenever the process answers at all; touches no disk and waits for no thread."""
     return answer({"status": "alive"})
 
 
+@router.head(
+    "/readyz",
+    operation_id="head_ready",
+    summary="Can it serve? Status only",
+    description=_STATUS_ONLY,
+    response_class=Response,
+    responses={503: {"description": "Not yet."}},
+)
 @router.get(
     "/readyz",
     operation_id="get_ready",
@@ -51,6 +67,14 @@ def get_ready(health: HealthDependency, principal: PrincipalDependency) -> JsonA
     return answer(report, status=200 if condition.is_ready else 503)
 
 
+@router.head(
+    "/startupz",
+    operation_id="head_started",
+    summary="Has it started? Status only",
+    description=_STATUS_ONLY,
+    response_class=Response,
+    responses={503: {"description": "Not yet."}},
+)
 @router.get(
     "/startupz",
     operation_id="get_started",
