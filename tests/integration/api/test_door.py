@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -109,39 +110,55 @@ def test_failed_logins_are_counted_by_address(instance: Instance) -> None:
         assert [login("wrong").status_code for _ in range(2)] == [401, 429]
 
 
-def test_only_so_many_requests_are_in_flight() -> None:
-    sent: list[int] = []
-    waiting = asyncio.Event()
+class Crowd:
+    """Requests that are held in flight behind limits until they are let go, and which of them were refused."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await waiting.wait()
+    def __init__(self, at_once_max: int) -> None:
+        self.refused: list[str] = []
+        self._held: list[asyncio.Task[None]] = []
+        self._let_go = asyncio.Event()
+        self._limited = RequestLimits(self._answer, at_once_max, 0)
+        self.state = SimpleNamespace(metrics=SimpleNamespace(problem=lambda error: None))
 
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            sent.append(message["status"])
-
-    class App:
-        class state:  # noqa: N801
-            class metrics:  # noqa: N801
-                problem = staticmethod(lambda error: None)
-
-    async def ask(path: str) -> None:
-        state = {"request_id": "x" * 8, "principal": EVERYBODY}
-        scope = {"type": "http", "path": path, "headers": [], "state": state, "app": App}
-        await limited(scope, None, send)  # type: ignore[arg-type]
-
-    async def crowd() -> None:
-        first = [asyncio.create_task(ask("/v1/limits")) for _ in range(2)]
+    async def ask(self, path: str, principal: Principal = EVERYBODY, address: str = "192.0.2.1") -> None:
+        """Send a request and wait until it is held or refused."""
+        self._held.append(asyncio.create_task(self._ask(path, principal, address)))
         await asyncio.sleep(0)
-        await ask("/v1/limits")
-        probe = asyncio.create_task(ask("/livez"))
-        waiting.set()
-        await asyncio.gather(*first, probe)
-        await ask("/v1/limits")
 
-    limited = RequestLimits(app, 2, 0)
-    asyncio.run(crowd())
-    assert sent == [503]
+    async def go(self) -> None:
+        """Let all that are held be answered."""
+        self._let_go.set()
+        await asyncio.gather(*self._held)
+        self._let_go.clear()
+
+    async def _ask(self, path: str, principal: Principal, address: str) -> None:
+        state = {"request_id": "x" * 8, "principal": principal}
+        scope = {"type": "http", "path": path, "client": (address, 1), "headers": [], "state": state, "app": self}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 503
+                self.refused.append(path)
+
+        await self._limited(scope, None, send)  # type: ignore[arg-type]
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._let_go.wait()
+
+
+def test_only_so_many_requests_are_in_flight() -> None:
+    async def crowd() -> list[str]:
+        asked = Crowd(2)
+        for path in ("/v1/limits", "/version", "/v1/libraries", "/version"):
+            await asked.ask(path, address=f"192.0.2.{len(path)}")
+        for path in ("/livez", "/readyz", "/startupz", "/metrics"):
+            await asked.ask(path)
+        await asked.go()
+        await asked.ask("/v1/limits")
+        await asked.go()
+        return asked.refused
+
+    assert asyncio.run(crowd()) == ["/v1/libraries", "/version"]
 
 
 def test_writes_and_denials_are_recorded_without_what_was_sent(instance: Instance) -> None:

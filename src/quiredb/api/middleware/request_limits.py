@@ -6,7 +6,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quiredb.api.errors import RateLimited
-from quiredb.api.middleware.authentication import FREE_PATHS
+from quiredb.api.middleware.admission import EXEMPT_PATHS
 from quiredb.api.problems import problem_response
 from quiredb.api.rights import principal_of
 from quiredb.domain.errors import Overloaded, QuireError
@@ -16,7 +16,7 @@ Clock = Callable[[], float]
 
 
 class RequestLimits:
-    """Refuses what would be one request too many. Probes are always let in.
+    """Refuses what would be one request too many. Probes and metrics are always let in.
 
     Args:
         at_once_max: requests in flight.
@@ -31,7 +31,7 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"] in FREE_PATHS:
+        if scope["type"] != "http" or scope["path"] in EXEMPT_PATHS:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
