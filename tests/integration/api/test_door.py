@@ -161,6 +161,30 @@ def test_only_so_many_requests_are_in_flight() -> None:
     assert asyncio.run(crowd()) == ["/v1/libraries", "/version"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((EVERYBODY, "192.0.2.1"), (EVERYBODY, "192.0.2.2")),
+        ((EVERYBODY, "2001:db8:0:1::1"), (EVERYBODY, "2001:db8:0:2::1")),
+        ((READER, "192.0.2.1"), (replace(READER, key_id="other"), "192.0.2.1")),
+    ],
+)
+def test_one_who_asks_leaves_half_of_the_places_to_others(
+    first: tuple[Principal, str], second: tuple[Principal, str]
+) -> None:
+    async def crowd() -> list[str]:
+        asked = Crowd(6)
+        for one, times in ((first, 4), (second, 3)):
+            for number in range(times):
+                await asked.ask(f"/v1/{one == first}/{number}", *one)
+        await asked.go()
+        await asked.ask("/v1/again", *first)
+        await asked.go()
+        return asked.refused
+
+    assert asyncio.run(crowd()) == ["/v1/True/3"]
+
+
 def test_writes_and_denials_are_recorded_without_what_was_sent(instance: Instance) -> None:
     lines: list[Any] = []
     who: list[Principal | None] = [EVERYBODY]

@@ -62,7 +62,7 @@ class Authentication:
             return error
         if found is not None:
             return found
-        wait = 0.0 if key is None or not scope.get("client") else self._failures.take(_network(scope["client"][0]))
+        wait = 0.0 if key is None or not scope.get("client") else self._failures.take(network_of(scope["client"][0]))
         if wait:
             return RateLimited("Too many keys that do not count came from this address; wait.", wait)
         return Unauthenticated("Send a valid API key as `Authorization: Bearer <key>`; `quire key create` makes one.")
@@ -80,6 +80,11 @@ def bearer_key(scope: Scope) -> bytes | None:
     return None if found is None else found[1]
 
 
+def network_of(address: str) -> str:
+    """Who owns an address: IPv6 customers have 2^64 of them."""
+    return ":".join(address.split(":")[:4]) if ":" in address else address
+
+
 def _who_probes(scope: Scope, identify: Identify) -> Principal:
     """Probes are answered whatever the keys say; whether the process is alive is asked without a look at the disk."""
     if scope["path"] == ALIVE_PATH:
@@ -92,8 +97,3 @@ def _who_probes(scope: Scope, identify: Identify) -> Principal:
 
 def _is_free(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["path"] in FREE_PATHS and scope["method"] in _FREE_METHODS
-
-
-def _network(address: str) -> str:
-    """Who owns an address: IPv6 customers have 2^64 of them."""
-    return ":".join(address.split(":")[:4]) if ":" in address else address
