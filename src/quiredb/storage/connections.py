@@ -11,6 +11,7 @@ import apsw
 from quiredb.domain.errors import StorageFailed, StorageFull, Unavailable, WritesStopped
 from quiredb.storage.database import (
     BUSY_MILLISECONDS,
+    check_whole,
     leave_log,
     merge_log,
     open_database,
@@ -130,6 +131,11 @@ class WriteConnection:
         self._make_log_durable()
         with self.health.watching():
             merge_log(self._connection)
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                check_whole(self.path, self._connection)
+            finally:
+                self._connection.execute("ROLLBACK")
         self._log_is_ours = True
 
     def _make_log_durable(self) -> None:

@@ -14,7 +14,7 @@ import apsw
 import apsw.sqlite_extra
 
 from quiredb.domain.errors import DataDamaged, FormatUnsupported, StorageFailed, StorageFull, WritesStopped
-from quiredb.storage.files import TEMPORARY_SUFFIX, is_file, read_record, remove_file, rename_file
+from quiredb.storage.files import TEMPORARY_SUFFIX, file_bytes, is_file, read_record, remove_file, rename_file
 from quiredb.storage.write_ahead_log import check_log, renew_log
 
 VFS_NAME = "cksmvfs"
@@ -100,6 +100,16 @@ def create_database(path: Path, schema: str, fill: Callable[[apsw.Connection], N
 def merge_log(connection: apsw.Connection) -> None:
     """Bring the write-ahead log into the file, durably, and empty it. `apsw.BusyError` while somebody reads from it."""
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def check_whole(path: Path, connection: apsw.Connection) -> None:
+    """`DataDamaged` when a file whose log is merged ends within a page: what is missing of it would be read as zeros.
+
+    SQLite does so without a word, and the checksum VFS judges whole pages only. While a log is merged such an end is
+    no damage, so the caller keeps everybody from writing.
+    """
+    if file_bytes(path) % connection.pragma("page_size"):
+        raise DataDamaged(f"{path} ends within a page; run `quire check` and restore it from a backup.")
 
 
 def open_database(path: Path) -> apsw.Connection:

@@ -232,6 +232,25 @@ def test_a_flipped_bit_is_never_read_as_data(tmp_path: Path) -> None:
     assert damaged_reads(tmp_path / "library", create_command()) >= 20
 
 
+def test_a_database_that_ends_within_a_page_is_damaged(tmp_path: Path) -> None:
+    """SQLite would read what is missing as zeros, and no checksum is over a part of a page."""
+    folder = tmp_path / "library"
+    store = LibraryStore.create(folder, create_command())
+    write(store, batch(*[put(f"c{number}") for number in range(200)]))
+    digest = store.digest(1)
+    store.close()
+    path = folder / "library.sqlite"
+    sound = path.read_bytes()
+    for missing in (1, 8, 9, 100, database.PAGE_BYTES // 2, database.PAGE_BYTES - 1):
+        path.write_bytes(sound[:-missing])
+        with pytest.raises(DataDamaged, match="ends within a page"):
+            LibraryStore.open(folder)
+    path.write_bytes(sound)
+    reopened = LibraryStore.open(folder)
+    assert reopened.digest(1) == digest
+    reopened.close()
+
+
 def test_a_missing_or_emptied_database_is_named(tmp_path: Path) -> None:
     LibraryStore.create(tmp_path / "library", create_command()).close()
     path = tmp_path / "library" / "library.sqlite"
