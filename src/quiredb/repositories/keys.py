@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from quiredb.domain.errors import NotFound
+from quiredb.domain.errors import NotFound, StorageFailed
 from quiredb.domain.keys import ApiKey, KeyDraft, digest_of, new_key, new_key_id
 from quiredb.domain.rights import EVERYBODY, Principal
 from quiredb.domain.times import now
@@ -87,13 +87,20 @@ class KeyRing:
             return principal
 
     def record_uses(self) -> None:
-        """Write down which keys were used since the last time. It waits for the disk: not for the event loop."""
+        """Write down which keys were used since the last time. It waits for the disk: not for the event loop.
+
+        What the disk refuses is kept for the next time, as far as the keys still exist.
+        """
         with self._lock:
             uses, self._uses = self._uses, {}
         if not uses:
             return
-        with closing(KeyTable.open(self._folder)) as table:
-            table.record_uses(uses)
+        try:
+            with closing(KeyTable.open(self._folder)) as table:
+                table.record_uses(uses)
+        except StorageFailed:
+            self._record_later(uses)
+            raise
 
     def close(self) -> None:
         """Write down the last uses and close the catalogue."""
@@ -101,6 +108,12 @@ class KeyRing:
             self.record_uses()
         finally:
             self._table.close()
+
+    def _record_later(self, uses: dict[str, datetime]) -> None:
+        with self._lock:
+            existing = {described.id for described, _ in self._known.values()}
+            kept = {key_id: at for key_id, at in uses.items() if key_id in existing}
+            self._uses = {**kept, **self._uses}
 
     def _look(self) -> None:
         looked_at = self._clock()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quiredb.domain.errors import NotFound, StorageFailed, ValidationFailed
+from quiredb.domain.errors import NotFound, StorageFailed, StorageFull, ValidationFailed
 from quiredb.domain.keys import KeyDraft
 from quiredb.domain.rights import EVERYBODY, NOBODY, Right, Role
 from quiredb.domain.times import now
@@ -218,6 +218,33 @@ def test_when_a_key_was_used_is_written_down(folder: Path, clock: Clock) -> None
     ring.close()
 
     assert kept == {used.id: at, idle.id: None}
+
+
+def test_uses_that_cannot_be_written_are_kept_for_the_next_time(
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (again, first), (once, second), (revoked, third) = (create_key(folder, KeyDraft(name)) for name in "abc")
+    start = now()
+    at = [start]
+    ring = KeyRing(folder, required=False, clock=clock, calendar=lambda: at[0])
+    for key in (first, second, third):
+        ring.identify(key.encode())
+
+    def full(*_: object) -> None:
+        at[0] = start + timedelta(seconds=1)
+        ring.identify(first.encode())
+        raise StorageFull("No space is left.")
+
+    revoke_key(folder, revoked.id)
+    clock.pass_a_look()
+    with monkeypatch.context() as patched, pytest.raises(StorageFull):
+        patched.setattr(KeyTable, "record_uses", full)
+        ring.record_uses()
+    left = set(ring._uses)
+    ring.close()
+
+    assert left == {again.id, once.id}
+    assert {one.id: one.last_used_at for one in list_keys(folder)} == {again.id: at[0], once.id: start}
 
 
 def test_the_time_of_a_look_tells_nothing_about_the_keys(folder: Path, ring: KeyRing) -> None:
