@@ -99,7 +99,11 @@ def build(settings: Settings, progress: Say | None = None) -> FastAPI:
     """
     instance = Instance(settings)
     audit = AuditLog(settings.audit_path)
-    keys = KeyRing(settings.data, required=not (settings.allow_open or is_loopback(settings.host)))
+    keys = KeyRing(
+        settings.data,
+        required=not (settings.allow_open or is_loopback(settings.host)),
+        health=instance.repository.folder.catalogue.health,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -165,5 +169,5 @@ def _services(repository: LibraryRepository, embedders: EmbedderRegistry) -> Ser
         transfer=TransferService(repository, completion),
         backup=BackupService(Backups(repository, versions["version"])),
         health=HealthService(repository, versions),
-        keys=KeyService(repository.folder.path),
+        keys=KeyService(repository),
     )

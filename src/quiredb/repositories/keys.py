@@ -11,33 +11,37 @@ from quiredb.domain.errors import NotFound, StorageFailed
 from quiredb.domain.keys import ApiKey, KeyDraft, digest_of, new_key, new_key_id
 from quiredb.domain.rights import EVERYBODY, Principal
 from quiredb.domain.times import now
+from quiredb.storage.health import DatabaseHealth
 from quiredb.storage.keys import KeyTable, has_catalogue
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def create_key(folder: Path, draft: KeyDraft) -> tuple[ApiKey, str]:
-    """Make a key for a data folder, which is made where nothing is. The second part is the key: nothing keeps it."""
+def create_key(folder: Path, draft: KeyDraft, health: DatabaseHealth | None = None) -> tuple[ApiKey, str]:
+    """Make a key for a data folder, which is made where nothing is. The second part is the key: nothing keeps it.
+
+    Whoever has the folder open gives the `health` of its catalogue, here and below.
+    """
     described = draft.to_key(new_key_id(), now())
     key = new_key(described.id)
-    with closing(KeyTable.open(folder)) as table:
+    with closing(KeyTable.open(folder, health)) as table:
         table.add(described, digest_of(key.encode()))
     return described, key
 
 
-def list_keys(folder: Path) -> list[ApiKey]:
+def list_keys(folder: Path, health: DatabaseHealth | None = None) -> list[ApiKey]:
     """The keys of a data folder, the oldest first; none where there is no folder."""
     if not has_catalogue(folder):
         return []
-    with closing(KeyTable.open(folder)) as table:
+    with closing(KeyTable.open(folder, health)) as table:
         return table.keys()
 
 
-def revoke_key(folder: Path, key_id: str) -> ApiKey:
+def revoke_key(folder: Path, key_id: str, health: DatabaseHealth | None = None) -> ApiKey:
     """Make a key worthless: a running server stops accepting it within a second. Raises `NotFound`."""
     if not has_catalogue(folder):
         raise NotFound("API key", key_id)
-    with closing(KeyTable.open(folder)) as table:
+    with closing(KeyTable.open(folder, health)) as table:
         return table.remove(key_id)
 
 
@@ -55,9 +59,11 @@ class KeyRing:
         required: bool,
         clock: Callable[[], float] = time.monotonic,
         calendar: Callable[[], datetime] = now,
+        health: DatabaseHealth | None = None,
     ) -> None:
         self._folder = folder
-        self._table = KeyTable.open(folder)
+        self._health = health
+        self._table = KeyTable.open(folder, health)
         self._clock = clock
         self._calendar = calendar
         self._lock = threading.Lock()
@@ -96,7 +102,7 @@ class KeyRing:
         if not uses:
             return
         try:
-            with closing(KeyTable.open(self._folder)) as table:
+            with closing(KeyTable.open(self._folder, self._health)) as table:
                 table.record_uses(uses)
         except StorageFailed:
             self._record_later(uses)

@@ -12,6 +12,7 @@ from quiredb.domain.errors import Conflict, StorageFailed, WritesStopped
 from quiredb.domain.times import now, to_microseconds
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import create_database, fetch
+from quiredb.storage.health import DatabaseHealth
 from quiredb.storage.idempotency import expired_before, key_reused
 from quiredb.storage.schema import CATALOGUE
 
@@ -40,6 +41,11 @@ class Catalogue:
         """Close the database."""
         with self._lock:
             self._connection.close()
+
+    @property
+    def health(self) -> DatabaseHealth:
+        """What is known of the file, for its other connections in this process."""
+        return self._connection.health
 
     @property
     def writes_stopped(self) -> WritesStopped | None:

@@ -35,9 +35,9 @@ class WriteConnection:
     disk. `_log_is_ours` says that this is done, `_log_is_durable` that the first half of it is.
     """
 
-    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+    def __init__(self, path: Path, connection: apsw.Connection, health: DatabaseHealth | None = None) -> None:
         self.path = path
-        self.health = DatabaseHealth(path)
+        self.health = health or DatabaseHealth(path)
         self._connection = connection
         self._log_is_ours = True
         self._log_is_durable = True

@@ -9,7 +9,7 @@ from quiredb.storage.database import database_errors
 
 
 class DatabaseHealth:
-    """Shared by all connections of one file. What was noted stays until the file is opened anew.
+    """Shared by all connections of one file in a process. What was noted stays until the file is opened anew.
 
     damage: the first proof that the file does not hold what was written to it; nothing of it should be served.
     writes_stopped: the flush that failed. The operating system may report a later flush of the same file as a success

@@ -16,6 +16,7 @@ from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import check_format_beside, fetch, fetch_one, open_beside
 from quiredb.storage.files import file_bytes, is_file
 from quiredb.storage.folder import CATALOGUE_NAME, DataFolder, check_marker, raise_format
+from quiredb.storage.health import DatabaseHealth
 from quiredb.storage.schema import KEYS
 from quiredb.storage.write_ahead_log import has_log
 
@@ -30,17 +31,20 @@ _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('api
 
 
 class KeyTable:
-    """The keys of one data folder. Several processes may have it open at once. For any number of threads."""
+    """The keys of one data folder. Several processes may have it open at once. For any number of threads.
 
-    def __init__(self, folder: Path) -> None:
+    `health` is the catalogue's where this process has the folder open.
+    """
+
+    def __init__(self, folder: Path, health: DatabaseHealth | None = None) -> None:
         catalogue = folder / CATALOGUE_NAME
         check_format_beside(catalogue)
-        self._connection = WriteConnection(catalogue, open_beside(catalogue))
+        self._connection = WriteConnection(catalogue, open_beside(catalogue), health)
         self._lock = threading.Lock()
         self._upgrade(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> "KeyTable":
+    def open(cls, folder: Path, health: DatabaseHealth | None = None) -> "KeyTable":
         """The keys of a data folder; the folder is made where nothing is, as a server would make it.
 
         What is in the catalogue's log is the business of whoever has the folder. When nobody has, a process that died
@@ -51,7 +55,7 @@ class KeyTable:
         elif has_log(folder / CATALOGUE_NAME):
             with suppress(FolderInUse):
                 DataFolder.open(folder).close()
-        return cls(folder)
+        return cls(folder, health)
 
     def close(self) -> None:
         """Close the database."""
