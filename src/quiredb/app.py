@@ -64,8 +64,6 @@ class Instance:
         self.services.health.starting(StartProgress("loading search kernels"))
         self._api_settings = ApiSettings(
             secret=self.repository.folder.secret,
-            body_bytes_max=settings.body_bytes_max,
-            import_line_bytes_max=settings.import_line_bytes_max,
             requests_at_once_max=settings.requests_at_once_max,
             requests_per_second_max=settings.requests_per_second_max,
         )

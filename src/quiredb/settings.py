@@ -23,8 +23,6 @@ class Settings:
     allow_open: bool = False
     audit_share: float = 0.02
     """Of all searches, to be repeated exactly in idle time so that recall is known; 0: none."""
-    body_bytes_max: int = 32 * MEBIBYTE
-    import_line_bytes_max: int = 64 * MEBIBYTE
     memory_limit: int | None = None
     """Bytes that the process may take before it refuses work; 0: no limit; None: what the machine suggests."""
     drain_delay: float = 0.0

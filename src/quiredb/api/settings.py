@@ -10,9 +10,13 @@ class ApiSettings:
     """Knobs of the edge. `secret` signs cursors: one that changes with a restart ends open listings.
 
     Sizes in bytes, times in seconds. Imports are streams: only their lines are bounded.
+    What has no default here is the operator's to say: `quiredb.settings`.
     """
 
     secret: bytes
+    requests_at_once_max: int
+    requests_per_second_max: int
+    """Of one key; 0: any number."""
     body_bytes_max: int = 32 * MEBIBYTE
     import_line_bytes_max: int = 64 * MEBIBYTE
     wait_seconds_default: float = 1.0
@@ -21,6 +25,3 @@ class ApiSettings:
     searches_at_once_max: int = 40
     metric_libraries_max: int = 100
     backup_wait_seconds_max: float = 60.0
-    requests_at_once_max: int = 256
-    requests_per_second_max: int = 0
-    """Of one key; 0: any number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -29,7 +30,8 @@ _PROBLEM = TypeAdapter(Problem)
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A data folder with everything that serves it; background work is off."""
     folder = tmp_path_factory.mktemp("api") / "data"
-    opened = Instance(Settings(data=folder, body_bytes_max=BODY_BYTES_MAX, import_line_bytes_max=LINE_BYTES_MAX))
+    opened = Instance(Settings(data=folder))
+    opened._api_settings = replace(opened._api_settings, import_line_bytes_max=LINE_BYTES_MAX)
     opened.services.health.starting(None)
     yield opened
     opened.close()

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from quiredb.api.metric_families import library_families, stored_families
+from quiredb.api.settings import ApiSettings
 from quiredb.app import Instance, build
 from quiredb.domain import limits
 from quiredb.domain.errors import StorageFull
@@ -59,6 +60,12 @@ def test_every_limit_is_published(client: httpx.Client) -> None:
         if name.isupper():
             assert published[name.lower()] == value
     assert published["body_bytes_max"] == BODY_BYTES_MAX
+
+
+def test_the_default_of_a_setting_is_in_one_place() -> None:
+    of_operators = {field.name for field in dataclasses.fields(Settings)}
+    repeated = [field for field in dataclasses.fields(ApiSettings) if field.name in of_operators]
+    assert all(field.default is dataclasses.MISSING for field in repeated)
 
 
 def test_metrics_count_requests_by_route(client: httpx.Client, guide: str) -> None:
