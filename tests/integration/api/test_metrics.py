@@ -186,3 +186,14 @@ def test_every_metric_is_documented_and_tried(house: House, repository: Path) ->
     assert published == documented
     assert published == {*MOVES, *STATES, *NOT_CAUSED_HERE}
     assert house.metrics()["quire_disk_free_bytes"] > 0
+
+
+def test_alerts_name_what_is_published_and_look_at_what_may_be_missing(repository: Path) -> None:
+    guide = (repository / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(quire_\w+)` \|(.*)\|$", guide, re.MULTILINE)
+    alerts = re.findall(r"expr: (.*)", (repository / "deploy" / "prometheus-alerts.yaml").read_text())
+    named = {re.sub(r"_(bucket|sum|count)$", "", name) for expr in alerts for name in re.findall(r"quire_\w+", expr)}
+    assert named <= {name for name, _ in rows}
+    for name, says in rows:
+        if "missing until" in says:
+            assert any(re.search(rf"unless .*{name}", expr) for expr in alerts), name
