@@ -11,6 +11,7 @@ from quiredb.domain.admission import MemoryBudget
 from quiredb.domain.measures import Measures
 from quiredb.engine.building import Progress
 from quiredb.engine.merging import HELD_BACK_SEGMENTS
+from quiredb.repositories import housekeeping
 from quiredb.repositories.housekeeping import Housekeeping
 from quiredb.repositories.jobs import JobRegistry
 from quiredb.repositories.libraries import LibraryRepository
@@ -84,3 +85,16 @@ def test_dead_rows_are_rewritten_away_whatever_comes_in(house: House) -> None:
 def test_a_damaged_segment_is_rebuilt_whatever_comes_in(house: House) -> None:
     house.library.damaged.add(house.library.view().segments[0].segment.name)
     assert house.merges()
+
+
+def test_after_a_repair_a_merge_that_changes_nothing_is_a_bug_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.library.damaged.add(house.library.view().segments[0].segment.name)
+    assert house.merges()
+    (task,) = house.housekeeping.workers()[1].waiting()
+    house.housekeeping._perform(task)
+    assert not house.library.damaged
+    monkeypatch.setattr(housekeeping, "merge", lambda *_: None)
+    with pytest.raises(AssertionError, match="changed nothing"):
+        house.housekeeping._perform(task)
