@@ -13,6 +13,8 @@ from typing import Self
 from quiredb_client import Client, QuireError
 
 _READY_SECONDS = 300
+_PROCESS_CLOCK = 2
+"""CPUCLOCK_SCHED of the kernel: time that was scheduled, of all threads."""
 
 
 class Server:
@@ -60,10 +62,9 @@ class Server:
         }
 
     def cpu_seconds(self) -> float:
-        """Processor time of all threads that it has now, to the nanosecond (the process's own clock ticks in 10 ms)."""
+        """Processor time that it has taken so far."""
         assert self._process is not None
-        times = [_thread_nanoseconds(task) for task in Path(f"/proc/{self._process.pid}/task").iterdir()]
-        return sum(times) / 1e9
+        return process_seconds(self._process.pid)
 
     def disk_bytes(self) -> int:
         """Bytes of all files in the data folder."""
@@ -98,9 +99,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _thread_nanoseconds(task: Path) -> int:
-    """Time that a thread ran; 0 when it ended meanwhile."""
-    try:
-        return int((task / "schedstat").read_text(encoding="ascii").split()[0])
-    except OSError:
-        return 0
+def process_seconds(process_id: int) -> float:
+    """Processor time of a process on Linux, to the nanosecond, with that of threads that have ended.
+
+    Its clock has the number that clock_getcpuclockid(3) makes of the process id.
+    """
+    return time.clock_gettime(~process_id << 3 | _PROCESS_CLOCK)
