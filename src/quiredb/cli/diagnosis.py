@@ -9,6 +9,7 @@ from pathlib import Path
 
 from quiredb.cli.output import bytes_in_words
 from quiredb.domain.errors import StorageFailed
+from quiredb.domain.operating import FREE_BYTES_ADVISED
 from quiredb.indexes.contract import KernelSelfTestError
 from quiredb.indexes.warmup import warm_up
 from quiredb.repositories.keys import list_keys
@@ -18,7 +19,6 @@ from quiredb.storage.folder import MARKER_NAME, check_marker
 from quiredb.storage.machine import default_memory_limit, descriptor_limit, disk_space
 
 _DESCRIPTORS_MIN = 4_096
-_FREE_BYTES_MIN = 1024**3
 _MEMORY_BYTES_MIN = 512 * 1024**2
 _FLUSHES = 9
 _FLUSH_SECONDS_MAX = 0.05
@@ -106,7 +106,7 @@ def _disk(folder: Path) -> Iterator[Finding]:
 def _space(folder: Path) -> Finding:
     free = disk_space(folder).free
     found = f"{bytes_in_words(free)} free"
-    if free < _FREE_BYTES_MIN:
+    if free < FREE_BYTES_ADVISED:
         return Finding("disk", Verdict.WARNING, found, "writes are refused when nothing is left")
     return Finding("disk", Verdict.OK, found)
 

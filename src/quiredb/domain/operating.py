@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+FREE_BYTES_MIN = 256 * 1024 * 1024
+"""On the disk of the data folder: a server that has less is degraded."""
+FREE_BYTES_ADVISED = 4 * FREE_BYTES_MIN
+"""What a server should have when it starts, so that it does not become degraded soon."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:

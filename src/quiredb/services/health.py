@@ -9,6 +9,7 @@ from quiredb.domain.indexing import RecallAudit
 from quiredb.domain.library import Library
 from quiredb.domain.measures import Measures
 from quiredb.domain.operating import (
+    FREE_BYTES_MIN,
     Check,
     Condition,
     OperatingState,
@@ -21,7 +22,6 @@ from quiredb.repositories.index_state import stored_bytes
 from quiredb.repositories.libraries import LibraryRepository
 
 _MEBIBYTE = 1024 * 1024
-_FREE_BYTES_MIN = 256 * _MEBIBYTE
 _NAMES_SHOWN = 20
 
 
@@ -161,7 +161,7 @@ class HealthService:
         except StorageFailed as error:
             return Check("disk", False, error.detail, Severity.DEGRADING)
         detail = f"{free // _MEBIBYTE:,} MiB free"
-        return Check("disk", free >= _FREE_BYTES_MIN, detail, Severity.DEGRADING)
+        return Check("disk", free >= FREE_BYTES_MIN, detail, Severity.DEGRADING)
 
     def _memory(self) -> Check:
         used, limit = self.memory.used() // _MEBIBYTE, self.memory.limit

@@ -28,7 +28,7 @@ CATALOGUE_NAME = "catalogue.sqlite"
 MARKER_NAME = "quire.json"
 LOCK_NAME = "quire.lock"
 LIBRARIES_NAME = "libraries"
-_KEY = re.compile(r"[0-9a-f]{8,64}")
+LIBRARY_KEY = re.compile(r"[0-9a-f]{8,64}")
 _NOT_FOREIGN = {"lost+found", LOCK_NAME, MARKER_NAME + TEMPORARY_SUFFIX}
 
 
@@ -59,7 +59,7 @@ class DataFolder:
 
     def library_folder(self, key: str) -> Path:
         """Where the library with this key is. Keys are hex digits made by Quire, never a caller's words."""
-        if _KEY.fullmatch(key) is None:
+        if LIBRARY_KEY.fullmatch(key) is None:
             raise NotFound("library folder", key)
         return self.path / LIBRARIES_NAME / key
 
@@ -74,7 +74,7 @@ class DataFolder:
         libraries = self.path / LIBRARIES_NAME
         for name in folder_names(libraries):
             folder = libraries / name
-            if name in listed or _KEY.fullmatch(name) is None or not is_folder(folder):
+            if name in listed or LIBRARY_KEY.fullmatch(name) is None or not is_folder(folder):
                 continue
             if is_remnant(folder, self.catalogue.first_position):
                 remove_folder(folder)

@@ -16,12 +16,12 @@ import orjson
 from quiredb.domain.errors import DataDamaged, FormatUnsupported
 from quiredb.domain.identifiers import is_identifier
 from quiredb.domain.times import parse_instant
+from quiredb.storage.folder import LIBRARY_KEY
 
 BACKUP_FORMAT = 1
 BLOCK_BYTES = 1024 * 1024
 MANIFEST_BYTES_MAX = 256 * 1024 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_KEY = re.compile(r"[0-9a-f]{8,64}")
 _SEGMENT = re.compile(r"[0-9a-z][0-9a-z_-]{0,99}")
 _TEXT_CHARACTERS_MAX = 1_000
 _NUMBER_MAX = 2**62
@@ -184,7 +184,7 @@ def _library(fields: Any) -> StoredLibrary:
         raise _refused("a library has no proper id")
     return StoredLibrary(
         id=fields["id"],
-        key=_matching(fields["key"], _KEY),
+        key=_matching(fields["key"], LIBRARY_KEY),
         position=_number(fields["position"]),
         digest=_matching(fields["digest"], _DIGEST),
         documents=_number(fields["documents"]),
