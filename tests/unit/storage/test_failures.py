@@ -4,78 +4,17 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import apsw
 import pytest
 
 from quiredb.domain.commands import CreateLibrary
 from quiredb.domain.errors import DataDamaged, StorageFailed, StorageFull, WritesStopped
-from quiredb.domain.keys import KeyDraft
-from quiredb.repositories.keys import KeyRing
-from quiredb.repositories.libraries import LibraryRepository
-from quiredb.services.keys import KeyService
 from quiredb.storage import database
 from quiredb.storage.check_library import check_library
 from quiredb.storage.library_store import LibraryStore
 from tests.unit.storage.building import batch, create_command, fill, put, write
-
-
-class FailingDisk(apsw.VFS):
-    """The checksum VFS over a disk that fails each write or flush from a chosen one on."""
-
-    def __init__(self) -> None:
-        self.calls_left: int | None = None
-        self.is_full = False
-        self.fail_flush_after: int | None = None
-        self.flushes = 0
-        super().__init__("failing", "cksmvfs")
-
-    def xOpen(self, name: Any, flags: Any) -> FailingFile:  # noqa: N802 (SQLite's name)
-        return FailingFile(self, name, flags)
-
-    def fail_after(self, calls: int, *, full: bool = False) -> None:
-        self.calls_left, self.is_full = calls, full
-
-    def heal(self) -> bool:
-        """Work again; tells whether anything failed."""
-        failed = self.calls_left is not None and self.calls_left < 0
-        self.calls_left = None
-        return failed
-
-    def count(self, code: int) -> None:
-        if self.calls_left is None:
-            return
-        self.calls_left -= 1
-        if self.calls_left < 0:
-            raise apsw.exception_for(apsw.SQLITE_FULL if self.is_full else code)
-
-
-class FailingFile(apsw.VFSFile):
-    def __init__(self, disk: FailingDisk, name: Any, flags: Any) -> None:
-        self._disk = disk
-        super().__init__("cksmvfs", name, flags)
-
-    def xSync(self, flags: int) -> None:  # noqa: N802 (SQLite's name)
-        self._disk.flushes += 1
-        if self._disk.fail_flush_after is not None and self._disk.flushes > self._disk.fail_flush_after:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
-        self._disk.count(apsw.SQLITE_IOERR_FSYNC)
-        super().xSync(flags)
-
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 (SQLite's name)
-        self._disk.count(apsw.SQLITE_IOERR_WRITE)
-        super().xWrite(data, offset)
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FailingDisk]:
-    disk = FailingDisk()
-    monkeypatch.setattr(database, "VFS_NAME", "failing")
-    yield disk
-    disk.unregister()
+from tests.unit.storage.failing_disk import FailingDisk
 
 
 def full_after(store: LibraryStore, pages: int) -> None:
@@ -123,46 +62,6 @@ def test_after_a_failed_flush_nothing_is_written_or_flushed_any_more(disk: Faili
     assert reopened.chunk("a", 1) is not None
     write(reopened, put("d"))
     reopened.close()
-
-
-def test_after_a_failed_flush_of_the_catalogue_no_key_is_written_there(disk: FailingDisk, tmp_path: Path) -> None:
-    repository = LibraryRepository.open(tmp_path / "data")
-    service, health = KeyService(repository), repository.folder.catalogue.health
-    used, key = service.create(KeyDraft("used"))
-    ring = KeyRing(tmp_path / "data", required=True, health=health)
-    assert ring.identify(key.encode()) is not None
-    disk.fail_flush_after = disk.flushes
-    with pytest.raises(WritesStopped):
-        repository.folder.catalogue.add("library", "0123456789abcdef", None)
-    disk.fail_flush_after, disk.flushes = None, 0
-    for write_again in (
-        ring.record_uses,
-        lambda: service.create(KeyDraft("more")),
-        lambda: service.revoke(used.id),
-    ):
-        with pytest.raises(WritesStopped):
-            write_again()
-    assert [one.id for one in service.list()] == [used.id]
-    with pytest.raises(WritesStopped):
-        ring.close()
-    repository.close()
-    assert disk.flushes == 0
-
-
-def test_a_failed_flush_of_uses_stops_the_catalogue(disk: FailingDisk, tmp_path: Path) -> None:
-    repository = LibraryRepository.open(tmp_path / "data")
-    _, key = KeyService(repository).create(KeyDraft("used"))
-    ring = KeyRing(tmp_path / "data", required=True, health=repository.folder.catalogue.health)
-    ring.identify(key.encode())
-    disk.fail_flush_after = disk.flushes
-    for _ in range(2):
-        with pytest.raises(WritesStopped):
-            ring.record_uses()
-        disk.fail_flush_after = None
-    assert repository.read_only.keys() == {"*"}
-    with pytest.raises(WritesStopped):
-        ring.close()
-    repository.close()
 
 
 @pytest.mark.parametrize("flush", ["of the log", "of the file"])
