@@ -35,7 +35,6 @@ CONTENDERS = {
     contender.name: contender
     for contender in (
         _own("quire-graph", kind="graph"),
-        _own("quire-graph-quick", kind="graph", build_effort=32),
         _own("quire-ivf", kind="ivf"),
         _own("quire-flat", kind="flat"),
         _own("quire-auto", kind="auto"),
@@ -55,7 +54,6 @@ CONTENDERS = {
 
 DEFAULT = (
     "quire-graph",
-    "quire-graph-quick",
     "quire-ivf",
     "hnswlib",
     "faiss-hnsw-sq8",

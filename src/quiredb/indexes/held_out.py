@@ -14,7 +14,7 @@ from quiredb.indexes.graph import GraphIndex
 from quiredb.indexes.graph_held_out import without_rows
 
 QUERIES = 300
-MASKED_QUERIES = 96
+MASKED_QUERIES = 128
 """Queries for each kind of mask."""
 
 _KNOWN = 300

@@ -10,11 +10,11 @@ from quiredb.indexes.curve import Measured
 DEFAULT_RECALL = 0.98
 MARGIN = 0.6
 """Share of the allowed misses that is kept in reserve: queries of users may be harder than those that were measured."""
-MASKED_MARGIN = 0.75
+MASKED_MARGIN = 0.8
 """The same where a filter leaves some rows out: there are more kinds of filters than were measured."""
 FEW = 0.015
 """Where no larger share may be missed, more is kept in reserve: harder queries shed their last misses more slowly."""
-FEW_MARGIN, FEW_MASKED_MARGIN = 0.75, 0.8
+FEW_MARGIN, FEW_MASKED_MARGIN = 0.75, 0.85
 
 _PLANS_KEPT = 4096
 
