@@ -29,7 +29,8 @@ class FoundChunks:
     """Reads what searches show, for any number of threads; what it keeps takes at most about `bytes_max`.
 
     It keeps two generations: what is asked for moves to the younger one, and when that has taken half of the bytes, the
-    older one is forgotten and the younger takes its place.
+    older one is forgotten and the younger takes its place. Rows that are purged are to be forgotten by name, or a
+    small library that changes all the time would fill the bytes with versions that nobody can find.
     """
 
     def __init__(self, connections: ReadConnections, bytes_max: int = FOUND_BYTES_MAX) -> None:
@@ -51,9 +52,18 @@ class FoundChunks:
         text, metadata = Include.TEXT in include, Include.METADATA in include
         kind = 2 * text + metadata
         young = self._young
-        found = {row: young[key] for row in rows if (key := 4 * row + kind) in young}
+        found = {row: chunk for row in rows if (chunk := young.get(4 * row + kind)) is not None}
         missing = [row for row in rows if row not in found] if len(found) < len(rows) else ()
         return found | self._older(missing, kind, text=text, metadata=metadata) if missing else found
+
+    def forget(self, rows: Iterable[int]) -> None:
+        """Keep nothing of these rows any more."""
+        with self._keeping:
+            for key in [4 * row + kind for row in rows for kind in range(4)]:
+                if (chunk := self._young.pop(key, None)) is not None:
+                    self._young_bytes -= _bytes(chunk)
+                if (chunk := self._old.pop(key, None)) is not None:
+                    self._old_bytes -= _bytes(chunk)
 
     def vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
         """The embeddings of these rows. They are large, so none is kept."""
@@ -65,7 +75,7 @@ class FoundChunks:
     def _older(self, rows: Sequence[int], kind: int, *, text: bool, metadata: bool) -> dict[int, FoundChunk]:
         """Those that are not young: of the older generation, or from the database."""
         old = self._old
-        found = {row: old[key] for row in rows if (key := 4 * row + kind) in old}
+        found = {row: chunk for row in rows if (chunk := old.get(4 * row + kind)) is not None}
         unread = [row for row in rows if row not in found]
         if unread:
             found.update(self._read(unread, text=text, metadata=metadata))
@@ -81,11 +91,15 @@ class FoundChunks:
     def _keep(self, found: Iterable[tuple[int, FoundChunk]], kind: int) -> None:
         with self._keeping:
             for row, chunk in found:
-                self._young[4 * row + kind] = chunk
-                self._young_bytes += len(chunk.names) + len(chunk.contents) + _OVERHEAD_BYTES
+                if self._young.setdefault(4 * row + kind, chunk) is chunk:
+                    self._young_bytes += _bytes(chunk)
             if self._young_bytes > self._generation_bytes_max:
                 self._old, self._old_bytes = self._young, self._young_bytes
                 self._young, self._young_bytes = {}, 0
+
+
+def _bytes(chunk: FoundChunk) -> int:
+    return len(chunk.names) + len(chunk.contents) + _OVERHEAD_BYTES
 
 
 def _as_json(stored: Sequence[Any]) -> FoundChunk:

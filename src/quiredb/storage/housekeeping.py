@@ -14,6 +14,7 @@ import apsw
 from quiredb.storage.connections import WriteConnection
 from quiredb.storage.database import fetch
 from quiredb.storage.files import file_bytes
+from quiredb.storage.found import FoundChunks
 from quiredb.storage.reader import row_array
 from quiredb.storage.write_ahead_log import log_of
 
@@ -55,9 +56,10 @@ DROP TABLE moved;
 class Housekeeping:
     """Work on one library's database file; every call is bounded and needs the writer's role."""
 
-    def __init__(self, path: Path, writer: WriteConnection) -> None:
+    def __init__(self, path: Path, writer: WriteConnection, found: FoundChunks) -> None:
         self._path = path
         self._writer = writer
+        self._found = found
 
     def purge(self, horizon: int, limit: int) -> int:
         """Delete up to `limit` chunk and document versions that died at or before `horizon`; returns how many.
@@ -83,6 +85,7 @@ class Housekeeping:
                     "DELETE FROM documents WHERE row IN (SELECT value FROM carray(?))", (row_array(document_rows),)
                 )
             connection.execute(_FORGET_UNSEALED, (horizon,))
+        self._found.forget(chunk_rows)
         return len(chunk_rows) + len(document_rows)
 
     def repack(self, budget_rows: int) -> bool:

@@ -44,7 +44,7 @@ class LibraryStore:
         self._found = FoundChunks(self._readers)
         self._scans = LibraryScans(self._readers)
         self._segments = Segments(folder, writer, self._readers)
-        self._housekeeping = Housekeeping(path, writer)
+        self._housekeeping = Housekeeping(path, writer, self._found)
 
     @classmethod
     def create(cls, folder: Path, command: CreateLibrary) -> "LibraryStore":

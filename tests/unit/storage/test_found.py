@@ -114,3 +114,20 @@ def test_embeddings_and_rows_that_are_not_there(store: LibraryStore) -> None:
     assert store.found_vectors([1, 999]) == {1: embedding()}
     assert store.found_vectors([]) == {}
     assert store.found_bytes() > 0
+
+
+def test_rows_that_are_purged_are_kept_no_longer(store: LibraryStore) -> None:
+    """Else a library that changes all the time fills the memory with versions that nobody can find."""
+    _filled(store)
+    rows = list(_expected(store))
+    for include in ASKED:
+        store.found(rows, include)
+    full = store.found_bytes()
+    dead = store.purge(2, 1000)
+    assert dead > 5
+    alive = list(_expected(store))
+    assert 0 < store.found_bytes() < full
+    assert store.found(rows, ASKED[3]).keys() == set(alive)
+    write(store, *(put(f"c{number}", f"d{number % 4}", text="last") for number in range(CHUNKS)))
+    store.purge(3, 1000)
+    assert store.found_bytes() == 0
