@@ -4,8 +4,10 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +29,9 @@ from quiredb.repositories.loading import load_collection
 from quiredb.repositories.writer_role import WriterRole
 from quiredb.storage.library_store import Applied, LibraryStore
 from quiredb.storage.segments import SegmentRecord
+
+_Given = TypeVar("_Given")
+_Answer = TypeVar("_Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +80,8 @@ class OpenLibrary:
         self._recorded = recorded
         self._behind = False
         self._published = threading.Condition()
-        self._commits = CommitQueue(self.writer, self._write, self._apply)
+        # What the queue keeps must not keep the library: one that was deleted would wait for the garbage collector.
+        self._commits = CommitQueue(self.writer, _held_weakly(self._write), _held_weakly(self._apply))
 
     @property
     def id(self) -> str:
@@ -195,3 +201,15 @@ class OpenLibrary:
         self.collection.take_over(loaded.collection)
         self.damaged.update(loaded.damaged)
         self._behind = False
+
+
+def _held_weakly(method: Callable[[_Given], _Answer]) -> Callable[[_Given], _Answer]:
+    """A bound method that does not keep its object; whoever calls it does."""
+    reference = weakref.WeakMethod(method)
+
+    def call(given: _Given) -> _Answer:
+        bound = reference()
+        assert bound is not None, "the object is gone while one of its methods is called"
+        return bound(given)
+
+    return call

@@ -140,6 +140,8 @@ class Worker(Generic[Task]):
                 self._current = None
                 if pause is not None and task not in self._ready:
                     self._due[task] = time.monotonic() + pause
+            # While it waits for the next one, the thread must not keep a library that was deleted.
+            del task
 
     def _attempt(self, task: Task) -> float | None:
         """Perform the task; answers the seconds until it is due again, or None when it is done."""

@@ -213,7 +213,7 @@ def _delete_unchanged(staging: Staging, operation: DeleteUnchanged) -> Outcome:
 def _write_chunk(
     staging: Staging, document: StagedDocument, new: NewChunk, place: int, previous: StagedChunk | None
 ) -> Chunk:
-    if new.id not in document.chunks and document.chunk_count >= CHUNKS_PER_DOCUMENT_MAX:
+    if new.id not in document.places and document.chunk_count >= CHUNKS_PER_DOCUMENT_MAX:
         raise Conflict(f"The document {document.id!r} has {CHUNKS_PER_DOCUMENT_MAX} chunks, as many as it can hold.")
     chunk = Chunk(
         id=new.id,

@@ -58,7 +58,8 @@ class StagedChunk:
 class StagedDocument:
     """A living document. `row` is its stored version, None when this command made it.
 
-    `chunks` are those of its chunks that are staged; `last_place` is None while it is not known, -1 without chunks.
+    `places` has those of its chunks that are staged, by id: not the chunks, which know their document, or each write
+    would be a cycle and wait for the garbage collector. `last_place` is None while it is not known, -1 without chunks.
     """
 
     id: str
@@ -71,7 +72,7 @@ class StagedDocument:
     metadata: DocumentMetadata
     touched: bool = False
     last_place: int | None = None
-    chunks: dict[str, StagedChunk] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
 
     def as_document(self) -> Document:
         """The document as it now is."""
@@ -107,7 +108,7 @@ class Staging:
         """All chunks that the document has now."""
         if document.row is not None:
             self._stage_chunks(fetch(self._connection, _CHUNKS_OF_DOCUMENT, (document.key,)))
-        return list(document.chunks.values())
+        return [self.chunks[chunk_id] for chunk_id in document.places]
 
     def add_document(self, document_id: str, metadata: DocumentMetadata) -> StagedDocument:
         """A new document, without chunks."""
@@ -144,7 +145,7 @@ class Staging:
         if previous is not None:
             self.remove_chunk(previous)
         staged = StagedChunk(chunk.id, None, document, chunk.position, chunk.version, chunk.created_at, chunk)
-        self.chunks[chunk.id] = document.chunks[chunk.id] = staged
+        self.chunks[chunk.id], document.places[chunk.id] = staged, chunk.position
         document.chunk_count += 1
         self.chunk_delta += 1
         if document.last_place is not None:
@@ -157,7 +158,7 @@ class Staging:
         if chunk.row is not None:
             self.dead_chunk_rows.add(chunk.row)
         del self.chunks[chunk.id]
-        del document.chunks[chunk.id]
+        del document.places[chunk.id]
         document.chunk_count -= 1
         self.chunk_delta -= 1
         if document.last_place == chunk.place:
@@ -169,7 +170,7 @@ class Staging:
         if document.last_place is None:
             stored = self._connection.execute(_PLACES_DOWNWARDS, (document.key,))
             last = next((place for row, place in stored if row not in self.dead_chunk_rows), -1)
-            document.last_place = max((chunk.place for chunk in document.chunks.values()), default=last)
+            document.last_place = max(document.places.values(), default=last)
             document.last_place = max(document.last_place, last)
         return document.last_place
 
@@ -198,4 +199,4 @@ class Staging:
                 self._stage_document(_DOCUMENT_BY_KEY, key)
             document = self._documents_by_key[key]
             staged = StagedChunk(chunk_id, row, document, place, born, from_microseconds(created_at))
-            self.chunks[chunk_id] = document.chunks[chunk_id] = staged
+            self.chunks[chunk_id], document.places[chunk_id] = staged, place

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from tests.unit.repositories.libraries import (
     assert_finds,
     batch,
     creation,
+    fill,
     make,
     neighbours,
     opened,
@@ -171,6 +174,23 @@ def test_libraries_are_separate(tmp_path: Path) -> None:
         assert_finds(first, {1})
         assert_finds(second, {2, 3})
         assert [library.id for library in repository.all()] == ["a", "b"]
+
+
+def test_a_deleted_library_leaves_memory_without_the_garbage_collector(tmp_path: Path) -> None:
+    """Its rows may be most of what the process holds, and full collections are rare."""
+    with opened(tmp_path) as repository:
+        library = repository.create(creation("library"))[0]
+        fill(library, range(SEALED))
+        settle(repository, library)
+        kept = [weakref.ref(library), weakref.ref(library.store), weakref.ref(library.collection)]
+        gc.collect()
+        gc.disable()
+        try:
+            repository.delete("library")
+            del library
+            wait_until(lambda: all(one() is None for one in kept), "the library leaves memory")
+        finally:
+            gc.enable()
 
 
 def test_creation_is_judged_by_what_exists(tmp_path: Path) -> None:
