@@ -39,6 +39,7 @@ _CAUGHT_BY = {
 }
 BUGS = tuple(_CAUGHT_BY)
 _TRIES = 3
+_UNHURRIED = 100.0
 
 
 def numbers_of(row: Row) -> set[int]:
@@ -142,8 +143,8 @@ def quick_rows() -> list[int]:
 
 
 def catch(bug: str, _seed: int) -> str | None:
-    """What the rows say of a planted bug."""
-    _, violations = throw(_CAUGHT_BY[bug], [bug], slow=False)
+    """What the rows say of a planted bug. Planting takes time, so being late says nothing here."""
+    _, violations = throw(_CAUGHT_BY[bug], [bug], slow=False, patience=_UNHURRIED)
     return violations[0] if violations else None
 
 
