@@ -91,23 +91,21 @@ class Partings:
             partings, far_partings = 1, 0
         from_a_leaf = max(min(FROM_A_LEAF, capacity), ceil(capacity / partings))
         far_weight = FAR * FAR_LEAF / LEAF
-        whole, done, made = partings + far_weight * far_partings, 0.0, 0
-        wanted, settled = np.ones(count, np.uint8), False
-        while made < partings and not settled:
-            judged = slice(0, count, max(1, count // JUDGED))
+        whole, made = partings + far_weight * far_partings, 0
+        wanted, judged = np.ones(count, np.uint8), slice(0, count, max(1, count // JUDGED))
+        for made in range(1, partings + 1):
             before = rows[judged, :from_a_leaf].copy()
-            order, bounds = self._part(LEAF, done / whole)
-            self._meet(order, bounds, wanted, from_a_leaf, rows, distances, (done / whole, (done + 1) / whole))
-            made, done = made + 1, done + 1
-            settled = made > 1 and _new(before, rows[judged, :from_a_leaf]) <= SETTLED
-        if settled:
-            far_partings = min(far_partings, made)
+            share = ((made - 1) / whole, made / whole)
+            order, bounds = self._part(LEAF, share[0])
+            self._meet(order, bounds, wanted, from_a_leaf, rows, distances, share)
+            if made > 1 and _new(before, rows[judged, :from_a_leaf]) <= SETTLED:
+                far_partings = min(far_partings, made)
+                break
         wanted = self._far(distances)
-        for _ in range(far_partings):
-            share = (done / whole, (done + far_weight) / whole)
+        for number in range(far_partings):
+            share = ((made + far_weight * number) / whole, (made + far_weight * (number + 1)) / whole)
             order, bounds = self._part(FAR_LEAF, share[0])
             self._meet(order, bounds, wanted, from_a_leaf, rows, distances, share)
-            done += far_weight
         return NearRows(rows, distances, order)
 
     def _far(self, distances: NDArray[np.float32]) -> NDArray[np.uint8]:

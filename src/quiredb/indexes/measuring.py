@@ -37,7 +37,6 @@ _ENOUGH = 0.997
 _MANY = 3
 """At the larger k fewer queries do, as each has more neighbours to find: one in this many."""
 _STEP = 1.45
-_STEP_MASKED = 1.45
 """An effort is measured when it is this many times the last one: between them the planner interpolates."""
 
 _EFFORT_ABOVE_K = frozenset({"graph"})
@@ -119,7 +118,7 @@ def _curves(
     check()
     few, many = NEIGHBOURS
     exams = [[_exam(held, sample, many) for sample in samples] for samples in kinds]
-    efforts = _spread(held.structure.efforts, _STEP if share == 1 else _STEP_MASKED)
+    efforts = _spread(held.structure.efforts)
     first, tenth = _sweep(held.structure, exams, efforts, few, (1, few), scan_seconds)
     check()
     thinner = [[_every(exam, _MANY) for exam in kind] for kind in exams]
@@ -191,11 +190,11 @@ def _every(exam: _Exam, step: int) -> _Exam:
     return replace(exam, queries=exam.queries[::step], truths=exam.truths[::step])
 
 
-def _spread(efforts: Sequence[int], step: float) -> list[int]:
-    """The first effort, each that is at least `step` times the last one chosen, and the largest."""
+def _spread(efforts: Sequence[int]) -> list[int]:
+    """The first effort, each that is at least `_STEP` times the last one chosen, and the largest."""
     chosen = list(efforts[:1])
     for effort in efforts[1:]:
-        if effort >= step * chosen[-1] or effort == efforts[-1]:
+        if effort >= _STEP * chosen[-1] or effort == efforts[-1]:
             chosen.append(effort)
     return chosen
 

@@ -131,28 +131,31 @@ class WriteConnection:
         self._make_log_durable()
         with self.health.watching():
             merge_log(self._connection)
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._alone():
                 check_whole(self.path, self._connection)
-            finally:
-                self._connection.execute("ROLLBACK")
         self._log_is_ours = True
 
     def _make_log_durable(self) -> None:
         """Write the log over itself, while no other process can append to it."""
         if self._log_is_durable:
             return
-        with self.health.watching():
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self.health.watching(), self._alone():
             try:
                 renew_log_in_place(self.path)
             except StorageFull:
                 raise
             except StorageFailed as error:
                 raise WritesStopped(f"{error.detail} Nothing more is written there until a restart.") from error
-            finally:
-                self._connection.execute("ROLLBACK")
         self._log_is_durable = True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process can write meanwhile, and this one writes nothing by SQLite."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _merge_in_passing(self) -> None:
         """The commit is durable, so it is answered whatever happens here; the log stays as it is then."""

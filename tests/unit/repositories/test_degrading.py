@@ -79,15 +79,21 @@ def test_a_library_that_proves_damaged_is_closed_and_the_others_serve(repository
         repository.get("one")
 
 
+def with_a_failed_flush(folder: Path, journal: Journal) -> LibraryRepository:
+    """Two libraries of thirty chunks; a flush of `one` has failed, and the disk works again."""
+    repository = LibraryRepository.open(folder)
+    for name in ("one", "other"):
+        fill(repository.create(creation(name))[0], range(30))
+    fail_next(journal, "flush")
+    with pytest.raises(WritesStopped):
+        repository.get("one").submit(batch(put(30)))
+    journal.heal()
+    return repository
+
+
 def test_after_a_failed_flush_a_library_is_read_only_until_a_restart(tmp_path: Path) -> None:
     with simulated(tmp_path) as journal:
-        repository = LibraryRepository.open(tmp_path / "data")
-        for name in ("one", "other"):
-            fill(repository.create(creation(name))[0], range(30))
-        fail_next(journal, "flush")
-        with pytest.raises(WritesStopped):
-            repository.get("one").submit(batch(put(30)))
-        journal.heal()
+        repository = with_a_failed_flush(tmp_path / "data", journal)
 
         with pytest.raises(WritesStopped, match="restart Quire"):
             repository.get("one").submit(batch(put(31)))
@@ -106,13 +112,7 @@ def test_after_a_failed_flush_a_library_is_read_only_until_a_restart(tmp_path: P
 
 def test_a_backup_does_not_flush_a_file_again_whose_flush_failed(tmp_path: Path) -> None:
     with simulated(tmp_path) as journal:
-        repository = LibraryRepository.open(tmp_path / "data")
-        for name in ("one", "other"):
-            fill(repository.create(creation(name))[0], range(30))
-        fail_next(journal, "flush")
-        with pytest.raises(WritesStopped):
-            repository.get("one").submit(batch(put(30)))
-        journal.heal()
+        repository = with_a_failed_flush(tmp_path / "data", journal)
 
         *_, manifest = Backups(repository, "test").parts(frozenset())
         assert isinstance(manifest, Manifest)
