@@ -138,7 +138,7 @@ def _sweep(
     """Points by effort, of searches for `k` judged at each of `judged`.
 
     Efforts of a graph below k are left out, as a search would raise them to k. It ends once nearly everything is found
-    or a search takes longer than `limit` seconds.
+    at each of `judged`, or a search takes longer than `limit` seconds.
     """
     points: list[list[EffortPoint]] = [[] for _ in judged]
     for effort in [value for value in efforts if value >= k or structure.kind not in _EFFORT_ABOVE_K]:
@@ -152,7 +152,7 @@ def _sweep(
             everything = np.concatenate(recalls)[:, number]
             bound = hardest if k_judged < k else lower_bound(everything, k, hardest)
             points[number].append(EffortPoint(effort, bound, seconds))
-        if points[-1][-1].recall >= _ENOUGH or seconds > limit:
+        if min(found[-1].recall for found in points) >= _ENOUGH or seconds > limit:
             break
     return points
 

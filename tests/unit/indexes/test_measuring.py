@@ -32,6 +32,19 @@ def test_curves_rise_with_effort(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(point.seconds > 0 for point in curve.points)
 
 
+def test_every_curve_goes_on_until_nearly_everything_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sit_finding_the_nearest_last(_structure: Any, exam: Any, effort: int, _k: int, judged: Any) -> Any:
+        shares = np.ones((len(exam.truths), len(judged)))
+        shares[0] = [float(effort >= 96 or k > 1) for k in judged]
+        return shares, [1e-6] * len(shares)
+
+    monkeypatch.setattr(measuring, "_sit", sit_finding_the_nearest_last)
+    first, tenth = measure(FLAT, GRAPH).curves[:2]
+    for curve in (first, tenth):
+        assert curve.points[-1].effort == 96
+        assert curve.points[-1].recall >= 0.997
+
+
 def test_the_same_seed_measures_the_same_recall() -> None:
     once, again = (measure(FLAT, GRAPH, seed=4) for _ in range(2))
     for one, other in zip(once.curves[:3], again.curves[:3], strict=True):
