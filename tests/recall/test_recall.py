@@ -17,7 +17,7 @@ SHARES = (None, 0.5, 0.1)
 LEAST = {
     "cosine": {None: 0.988, 0.5: 0.983, 0.1: 0.975},
     "l2": {None: 0.985, 0.5: 0.98, 0.1: 0.98},
-    "dot": {None: 0.963, 0.5: 0.962, 0.1: 0.975},
+    "dot": {None: 0.974, 0.5: 0.978, 0.1: 0.982},
 }
 """Least recall@10 at effort 32 by metric and share of allowed rows, about 0.008 below what was measured."""
 

@@ -5,9 +5,9 @@
     link back    edges are turned round; a row with too many chooses again
     connect      what the entries cannot reach gets an edge
 
-For dot the graph is built in L2 on rows with one more coordinate, sqrt(M^2 - |x|^2), which leaves the order of inner
-products unchanged (but for the few rows longer than M, which have 0). Time about n x 5,000 products of rows and two
-choices a row, space n (20 degree + 8 near) bytes beside the graph.
+For dot the graph is built in L2 on rows with one more coordinate, twice their length: the nearest by inner product are
+long rows, and a shorter row must not stand for a longer one, however near. Time about n x 5,000 products of rows and
+two choices a row, space n (20 degree + 8 near) bytes beside the graph.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ ASKED = 4096
 """Rows that are asked whether they lie by themselves; each may become an entry."""
 ENTRIES_MORE = 3
 """There are at most this many times as many entries as are drawn at random."""
-LONGEST = 0.98
-"""For dot: the quantile of the norms that counts as M. With the maximum, one long row would make all others alike."""
+STRETCH = 2.0
+"""For dot: the further coordinate of a row, in lengths of the row."""
+LONGEST = 1e18
+"""Longer rows count as this long in it: its square has to fit float32."""
 SLICE = 250
 """Nodes between two looks at `cancelled`."""
 PARTED = 0.6
@@ -137,8 +139,7 @@ def _coded(flat: FlatIndex) -> CodedRows:
         sums[part] = flat.codes[part, : flat.dimension].sum(axis=1, dtype=np.int32)
         if norms.size:
             row_norms(flat.vectors[part], norms[part])
-    longest = np.quantile(norms, LONGEST) if norms.size else 0.0
-    asides = np.sqrt(np.maximum(longest**2 - norms**2, 0.0)).astype(np.float32)
+    asides = (STRETCH * np.minimum(norms, LONGEST)).astype(np.float32)
     return CodedRows(flat.codes, factors, sums, asides, flat.dimension)
 
 
