@@ -106,7 +106,10 @@ def test_the_commands_that_print_figures_exist(page: Path) -> None:
         named = set(steps.split(","))
         assert named <= set(_STEPS), steps
         assert "import" in named or not named & {"search", "filter", "delete"}, f"{steps} has nothing to work on"
-    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
+    assert set(re.findall(r"(?:`|^)make\s+([a-z-]+)", text, re.MULTILINE)) <= targets
+    for module in re.findall(r"python -m\s+((?:bench|reliability)[\w.]*)", text):
+        path = REPOSITORY / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
     for path in re.findall(r"(?:pytest |`)(tests/[\w./]+[\w/])", text):
         assert (REPOSITORY / path).exists(), path
 

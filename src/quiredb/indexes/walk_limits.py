@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
-from math import ceil
+from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +65,7 @@ def walk_limits(count: int, k: int, effort: int | None, allowed: int | None) -> 
     probed = max(PROBED, int(EXPECTED / share))
     return Limits(
         width,
-        min(width, k + MASKED_SLACK),
+        min(width, max(k + MASKED_SLACK, ceil(width * sqrt(share)))),
         reranked,
         int(2 * k / share),
         max(budget, min(int(2 * width / share), MASKED_EXPANSIONS)),
