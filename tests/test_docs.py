@@ -234,6 +234,10 @@ def test_the_space_of_an_index_is_what_the_page_says() -> None:
         ("In one minute", f"below {index_choice.GRAPH_ROWS_AUTO:,} vectors in a segment"),
         ("Recall is the knob", f"`recall` {planner.DEFAULT_RECALL} (the default)"),
         ("Recall is the knob", f"a margin: {100 * planner.MARGIN:.0f} % of the allowed misses"),
+        ("Recall is the knob", f"in reserve, so {planner.promised(planner.DEFAULT_RECALL):.3f} (with a filter"),
+        ("Recall is the knob", f"(with a filter {100 * planner.MASKED_MARGIN:.0f} %; where less than"),
+        ("Recall is the knob", f"where less than {100 * planner.FEW:.1f} % may be missed"),
+        ("Recall is the knob", f"{100 * planner.FEW_MARGIN:.0f} and {100 * planner.FEW_MASKED_MARGIN:.0f} %)"),
         ("Segments and merging", f"At {merging.SEAL_ROWS:,} rows the buffer is *sealed*"),
         ("Segments and merging", f"grows past {merging.SEGMENT_ROWS_MAX:,} rows"),
         (

@@ -108,6 +108,12 @@ def test_the_promise_holds_with_filters(small: World, share: float, k: int) -> N
     assert all(bound >= recall for (_, recall), bound in kept.items()), kept
 
 
+def test_the_promise_holds_where_a_filter_leaves_out_just_the_nearest_tenth(slow_scans: None) -> None:
+    """Walks do not give up there: they pass the hole, and find less around it."""
+    kept = filtered(world("small clusters", 20_000, 600, seed=202), 0.9, 10, pivots=8, each=40)
+    assert all(bound >= recall for (_, recall), bound in kept.items()), kept
+
+
 def filtered(made: World, share: float, k: int, pivots: int, each: int) -> dict[tuple[str, float], float]:
     """The lower bound by kind of mask (random, near the queries, far from them) and promise."""
     index, queries = made.index, made.queries

@@ -9,7 +9,7 @@ from quiredb.indexes.curve import Measured
 
 DEFAULT_RECALL = 0.98
 MARGIN = 0.7
-"""Share of the allowed misses that is kept in reserve: queries of users may be harder than those that were measured."""
+"""Share of the allowed misses that is kept in reserve: users' queries may miss three times as much as measured."""
 MASKED_MARGIN = 0.8
 """The same where a filter leaves some rows out: there are more kinds of filters than were measured."""
 FEW = 0.015

@@ -62,10 +62,11 @@ def walk_limits(count: int, k: int, effort: int | None, allowed: int | None) -> 
     if allowed is None:
         return Limits(width, width, reranked, k, budget, 0, 0)
     share = max(1, allowed) / count
+    least = max(k + MASKED_SLACK, ceil(width * sqrt(share)))  # where fewer are met than everywhere, no fewer will do
     probed = max(PROBED, int(EXPECTED / share))
     return Limits(
         width,
-        min(width, max(k + MASKED_SLACK, ceil(width * sqrt(share)))),
+        min(width, least),
         reranked,
         int(2 * k / share),
         max(budget, min(int(2 * width / share), MASKED_EXPANSIONS)),

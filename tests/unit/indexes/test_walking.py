@@ -9,6 +9,7 @@ import pytest
 
 from quiredb.indexes import GraphIndex, build_flat, build_graph
 from quiredb.indexes.planner import Plan
+from quiredb.indexes.walk_limits import walk_limits
 from quiredb.indexes.walking import carry_out, carry_out_each
 from tests.unit.indexes.samples import clustered
 
@@ -57,3 +58,8 @@ def test_a_query_far_from_all_that_is_allowed_is_scanned(instead: str) -> None:
             alone, _, done = carry_out(plan, FLAT, GRAPH, query, 10, mask)
             assert (many[0][number].tolist(), many[2][number]) == (alone.tolist(), done)
     assert walked == {"near": "masked-graph", "far": f"masked-{instead}", "random": "masked-graph"}
+
+
+def test_a_masked_walk_keeps_as_many_around_a_hole_as_anywhere() -> None:
+    least = {allowed: walk_limits(10_000, 10, 100, allowed).least for allowed in (100, 4_900, 8_100, 10_000)}
+    assert least == {100: 26, 4_900: 70, 8_100: 90, 10_000: 100}
