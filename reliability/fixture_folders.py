@@ -189,9 +189,9 @@ def _digest(library: OpenLibrary) -> str:
     for query in queries:
         for filter_ in (None, *map(parse_filter, _FILTERS)):
             ranking = library.search(view, Nearest(query, 2 * ROWS, exact=True), filter_)
-            found = library.store.chunks_by_row([row.row for row in ranking.rows])
-            chunks = [found[row.row] for row in ranking.rows]
-            near = [(row.distance, row.document_key) for row in ranking.rows]
+            found = library.store.chunks_by_row(ranking.found.rows)
+            chunks = [found[row] for row in ranking.found.rows]
+            near = list(zip(ranking.found.distances, ranking.found.document_keys, strict=True))
             said.append([(*one, chunk.id, chunk.text) for one, chunk in zip(near, chunks, strict=True)])
     said.append(_kept_answers(library))
     state.update(repr(said).encode())

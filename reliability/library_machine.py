@@ -261,8 +261,11 @@ class LibraryMachine(RuleBasedStateMachine):
     def _compare(self, view: Any, twin: Twin, filter_: Any, query: tuple[int, ...], k: int, *, exact: bool) -> None:
         parsed = None if filter_ is None else parse_filter(filter_)
         ranking = self.library.search(view, Nearest(np.array(query, np.float32), k, exact=exact), parsed)
-        chunks = self.library.store.chunks_by_row([row.row for row in ranking.rows])
-        found = [(row.distance, chunks[row.row].id) for row in ranking.rows]
+        chunks = self.library.store.chunks_by_row(ranking.found.rows)
+        found = [
+            (distance, chunks[row].id)
+            for distance, row in zip(ranking.found.distances, ranking.found.rows, strict=True)
+        ]
         # So few rows are scanned, or walked whole, however an index is asked: every answer is exact.
         assert found == twin.nearest(query, filter_)[:k], filter_
 

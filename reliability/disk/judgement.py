@@ -108,8 +108,8 @@ def _ranked(rows: dict[str, Row]) -> list[str]:
 
 def _search(library: OpenLibrary, filter_: Filter | None, k: int, *, exact: bool) -> list[str]:
     ranking = library.search(library.view(), Nearest(_query(), k, exact=exact), filter_)
-    found = library.store.chunks_by_row([row.row for row in ranking.rows])
-    return [found[row.row].id for row in ranking.rows]
+    found = library.store.chunks_by_row(ranking.found.rows)
+    return [found[row].id for row in ranking.found.rows]
 
 
 def _query() -> np.ndarray[tuple[int], np.dtype[np.float32]]:

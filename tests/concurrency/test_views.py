@@ -125,8 +125,9 @@ class Reader:
         for chosen in (None, filter_):
             matching = chunks if chosen is None else [chunk for chunk in chunks if tag in chunk.metadata.tags]
             ranking = self.library.search(view, Nearest(query, k), chosen)
-            found = self.library.store.chunks_by_row([row.row for row in ranking.rows])
-            near = [(row.distance, found[row.row].id) for row in ranking.rows if row.row in found]
+            found = self.library.store.chunks_by_row(ranking.found.rows)
+            pairs = zip(ranking.found.distances, ranking.found.rows, strict=True)
+            near = [(distance, found[row].id) for distance, row in pairs if row in found]
             assert near == brute_force(query, matching)[:k], "another row, or one that a held view sees was purged"
         self.reads += 1
 

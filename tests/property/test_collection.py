@@ -190,7 +190,10 @@ class Walk:
         k = self.random.choice([1, 5, 30, len(matching), len(matching) + 7]) or 1
         ranking = search_view(view, Nearest(query, k, exact=True), filter_, self.twin.texts)
         by_row = {row.row: row for row in matching}
-        found = [(one.distance, by_row[one.row].chunk.id) for one in ranking.rows]
+        found = [
+            (distance, by_row[row].chunk.id)
+            for distance, row in zip(ranking.found.distances, ranking.found.rows, strict=True)
+        ]
         expected = self.twin.nearest(query, matching)[:k]
         if self.twin.library.metric is Metric.COSINE:
             assert [distance for distance, _ in found] == pytest.approx(
@@ -203,10 +206,11 @@ class Walk:
         together = search_view_for_each(view, NearestToEach(queries, k, exact=True), filter_, self.twin.texts)
         alone = [search_view(view, Nearest(one, k, exact=True), filter_, self.twin.texts) for one in queries]
         assert [_without_times(one) for one in together] == [_without_times(one) for one in alone]
-        for one in ranking.rows:
-            row = by_row[one.row]
-            assert one.document_key == row.document_key
-            assert one.distance == pytest.approx(self.twin.distance(query, row), abs=1e-9)
+        columns = (ranking.found.rows, ranking.found.document_keys, ranking.found.distances)
+        for number, document_key, distance in zip(*columns, strict=True):
+            row = by_row[number]
+            assert document_key == row.document_key
+            assert distance == pytest.approx(self.twin.distance(query, row), abs=1e-9)
 
 
 def _without_times(ranking: Ranking) -> Ranking:
@@ -256,7 +260,8 @@ def test_ties_are_broken_by_chunk_id_across_fresh_rows_and_segments() -> None:
     ids = {row.row: row.chunk.id for row in alive}
     for k in range(1, 120):
         ranking = search_view(view, Nearest(query, k), None, walk.twin.texts)
-        assert [(row.distance, ids[row.row]) for row in ranking.rows] == walk.twin.nearest(query, alive)[:k]
+        named = [ids[row] for row in ranking.found.rows]
+        assert list(zip(ranking.found.distances, named, strict=True)) == walk.twin.nearest(query, alive)[:k]
 
 
 def test_a_segment_of_no_rows_is_harmless() -> None:

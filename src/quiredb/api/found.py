@@ -1,12 +1,13 @@
 """What searches found, as JSON: hits arrive as pieces of JSON and are joined, not built and encoded again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat, zip_longest
 
 from quiredb.api.answers import EncodedAnswer, encoded
 from quiredb.api.schemas.documents import document_answer
 from quiredb.api.schemas.search import PlanAnswer, SearchBody, milliseconds
 from quiredb.api.vectors import encode_vector
-from quiredb.domain.search import SearchAnswer, SearchPlan
+from quiredb.domain.search import Hits, SearchAnswer, SearchPlan
 
 
 def found_answer(answer: SearchAnswer, body: SearchBody) -> EncodedAnswer:
@@ -27,19 +28,11 @@ def found_batch_answer(answers: Sequence[SearchAnswer], bodies: Sequence[SearchB
 def _result(answer: SearchAnswer, body: SearchBody) -> list[bytes]:
     """The pieces of a `SearchResultAnswer`."""
     hits = answer.hits
-    scores, distances = _numbers([hit.score for hit in hits]), _numbers([hit.distance for hit in hits])
-    b64 = body.vector_encoding == "b64"
     pieces = [b'{"hits":[']
-    for hit, score, distance in zip(hits, scores, distances, strict=True):
-        names, contents = hit.chunk
-        pieces += (b"{", names, b',"score":', score, b',"distance":', distance, b",", contents)
-        if hit.embedding is not None:
-            pieces += (b',"embedding":', encoded(encode_vector(hit.embedding, b64=b64)))
-        if hit.document is not None:
-            pieces += (b',"document":', encoded(document_answer(hit.document)))
-        pieces.append(b"},")
-    if hits:
-        pieces[-1] = b"}"
+    if hits.embeddings or hits.documents:
+        pieces += _hits(hits, _extras(hits, b64=body.vector_encoding == "b64"))
+    else:
+        pieces += _hits(hits, repeat(b"}", len(hits.chunks)))
     pieces.append(b'],"position":%d,"took_ms":%b' % (answer.position, encoded(milliseconds(answer.took_seconds))))
     if answer.plan is not None:
         pieces += (b',"plan":', encoded(_plan_answer(answer.plan)))
@@ -47,7 +40,26 @@ def _result(answer: SearchAnswer, body: SearchBody) -> list[bytes]:
     return pieces
 
 
-def _numbers(values: list[float]) -> list[bytes]:
+def _hits(hits: Hits, endings: Iterable[bytes]) -> list[bytes]:
+    """The pieces of all `HitAnswer`s, with what each ends with."""
+    pieces: list[bytes] = []
+    columns = zip(hits.chunks, _numbers(hits.scores), _numbers(hits.distances), endings, strict=True)
+    for (names, contents), score, distance, ending in columns:
+        pieces += (b",{", names, b',"score":', score, b',"distance":', distance, b",", contents, ending)
+    pieces[:1] = [b"{"] if pieces else []
+    return pieces
+
+
+def _extras(hits: Hits, *, b64: bool) -> Iterator[bytes]:
+    """What few searches ask for, and the end of each hit."""
+    for embedding, document in zip_longest(hits.embeddings, hits.documents):
+        ending = b"}" if document is None else b',"document":%b}' % encoded(document_answer(document))
+        if embedding is not None:
+            ending = b',"embedding":%b%b' % (encoded(encode_vector(embedding, b64=b64)), ending)
+        yield ending
+
+
+def _numbers(values: Sequence[float]) -> list[bytes]:
     """Each number as JSON; encoded together."""
     return encoded(values)[1:-1].split(b",") if values else []
 

@@ -1,5 +1,6 @@
 """What a search asks and what it answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -49,14 +50,15 @@ class FoundChunk(NamedTuple):
     contents: bytes
 
 
-class Hit(NamedTuple):
-    """A chunk that was found. `embedding` and `document` only when they were asked for."""
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Chunks that were found, by (distance, chunk id), as columns. The last two are empty unless asked for."""
 
-    chunk: FoundChunk
-    score: float
-    distance: float
-    embedding: Embedding | None = None
-    document: Document | None = None
+    chunks: Sequence[FoundChunk]
+    scores: Sequence[float]
+    distances: Sequence[float]
+    embeddings: Sequence[Embedding | None] = ()
+    documents: Sequence[Document | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,9 @@ class SearchPlan:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Hits by (distance, chunk id), at one position."""
+    """What was found, at one position."""
 
-    hits: tuple[Hit, ...]
+    hits: Hits
     position: int
     took_seconds: float
     plan: SearchPlan | None = None

@@ -11,8 +11,8 @@ from quiredb.domain.filters import Filter
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
-from quiredb.engine.ranking import PartRanking, merged
-from quiredb.engine.searching import Nearest, Ranking, chunk_ids, ranked_rows, search_fresh
+from quiredb.engine.ranking import PartRanking, RankedRows, merged
+from quiredb.engine.searching import Nearest, Ranking, chunk_ids, search_fresh
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
 
@@ -67,9 +67,10 @@ def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Ne
 
 def _ranked(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[PartRanking]:
     """The rows at places[b, k], all of them there; converted in one go."""
-    rows = ranked_rows(segment, places.ravel(), distances.ravel())
-    width = places.shape[1]
+    columns = zip(
+        distances.tolist(), segment.rows[places].tolist(), segment.document_keys[places].tolist(), places, strict=True
+    )
     return [
-        PartRanking(rows[number * width : (number + 1) * width], chunk_ids(segment, places[number]))
-        for number in range(len(places))
+        PartRanking(RankedRows(near, rows, keys), chunk_ids(segment, one_places))
+        for near, rows, keys, one_places in columns
     ]

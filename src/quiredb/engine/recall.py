@@ -77,7 +77,7 @@ def compare(view: View, nearest: Nearest, filter_: Filter | None, texts: Texts) 
         started = time.perf_counter()
         rankings.append(search_view(view, asked, filter_, texts))
         seconds.append(time.perf_counter() - started)
-    found, truth = ([row.distance for row in ranking.rows] for ranking in rankings)
+    found, truth = (ranking.found.distances for ranking in rankings)
     share = sum(distance <= truth[-1] for distance in found) / len(truth) if truth else None
     return Comparison(share, *seconds)
 

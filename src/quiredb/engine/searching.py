@@ -13,7 +13,7 @@ from quiredb.domain.metric import Metric
 from quiredb.domain.search import SearchPlan, SegmentPlan
 from quiredb.engine.columns import Mask
 from quiredb.engine.filtering import Texts
-from quiredb.engine.ranking import PartRanking, RankedRow, merged
+from quiredb.engine.ranking import NOTHING, PartRanking, RankedRows, merged
 from quiredb.engine.segment import Segment
 from quiredb.engine.view import View, allowed_rows
 from quiredb.indexes.contract import MetricName
@@ -25,9 +25,9 @@ FRESH = "fresh"
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """At most k rows, nearest first, and how they were found."""
+    """At most k rows, and how they were found."""
 
-    rows: tuple[RankedRow, ...]
+    found: RankedRows
     plan: SearchPlan
 
 
@@ -68,17 +68,9 @@ def _search_segment(segment: Segment, mask: Mask | None, count: int, nearest: Ne
     return PartRanking(ranked_rows(segment, found.rows, found.distances), chunk_ids(segment, found.rows)), found.plan
 
 
-def ranked_rows(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> list[RankedRow]:
+def ranked_rows(segment: Segment, places: NDArray[np.int64], distances: NDArray[np.float64]) -> RankedRows:
     """The rows at some places of a segment, in their order."""
-    return [
-        RankedRow(*row)
-        for row in zip(
-            distances.tolist(),
-            segment.rows[places].tolist(),
-            segment.document_keys[places].tolist(),
-            strict=True,
-        )
-    ]
+    return RankedRows(distances.tolist(), segment.rows[places].tolist(), segment.document_keys[places].tolist())
 
 
 def chunk_ids(segment: Segment, places: NDArray[np.int64]) -> Callable[[int], str]:
@@ -97,7 +89,7 @@ def _scan_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> 
     """Rows that tie at the k-th distance are all fetched, so that chunk ids decide among them."""
     fresh, wanted = view.fresh, min(nearest.k, count)
     if wanted == 0:
-        return PartRanking([], str)
+        return PartRanking(NOTHING, str)
     asked = min(wanted + 1, count)
     while True:
         places, distances = exact_scan(
@@ -110,10 +102,12 @@ def _scan_fresh(view: View, mask: Mask | None, count: int, nearest: Nearest) -> 
         (distance, fresh.chunks[place].id, place)
         for place, distance in zip(places.tolist(), distances.tolist(), strict=True)
     )[:wanted]
-    rows = [
-        RankedRow(distance, int(fresh.rows[place]), int(fresh.document_keys[place])) for distance, _, place in ordered
-    ]
-    return PartRanking(rows, lambda number: ordered[number][1])
+    found = RankedRows(
+        [distance for distance, _, _ in ordered],
+        [int(fresh.rows[place]) for _, _, place in ordered],
+        [int(fresh.document_keys[place]) for _, _, place in ordered],
+    )
+    return PartRanking(found, lambda number: ordered[number][1])
 
 
 def metric_name(metric: Metric) -> MetricName:

@@ -2,9 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ from quiredb.domain.document import Document
 from quiredb.domain.errors import ValidationFailed
 from quiredb.domain.filters import Filter, meaning_of
 from quiredb.domain.limits import SEARCH_BATCH_MAX, SEARCH_K_MAX
-from quiredb.domain.metric import Metric
 from quiredb.domain.reading import Counted, Page
-from quiredb.domain.search import FoundChunk, Hit, Include, RecallReport, RecallRequest, SearchAnswer, SearchRequest
+from quiredb.domain.search import Hits, Include, RecallReport, RecallRequest, SearchAnswer, SearchRequest
 from quiredb.domain.spans import span
 from quiredb.embedders.completion import Completion
 from quiredb.engine.batch_searching import NearestToEach
 from quiredb.engine.embeddings import as_vector, check_embedding
+from quiredb.engine.ranking import RankedRows
 from quiredb.engine.recall import measure_recall, sample_queries
 from quiredb.engine.searching import Nearest, Ranking, matching_in_id_order
 from quiredb.engine.view import View, allowed_rows
@@ -122,59 +122,43 @@ def _answers(
     library: OpenLibrary, view: View, requests: Sequence[SearchRequest], rankings: Sequence[Ranking], started: float
 ) -> list[SearchAnswer]:
     """The hits of rankings with what the requests include, read from the store together."""
-    asked = list(zip(requests, rankings, strict=True))
+    asked = [(request, ranking.found) for request, ranking in zip(requests, rankings, strict=True)]
     with span("fetch"):
         chunks = {
-            include: library.store.found(
-                [row.row for request, ranking in asked if request.include == include for row in ranking.rows], include
-            )
+            include: library.store.found(_rows(asked, include), include)
             for include in {request.include for request in requests}
         }
-        extras = _extras(library, view, asked)
+        embeddings, documents = _embeddings(library, asked), _documents(library, view, asked)
     took = (time.perf_counter() - started) / len(requests)
     metric = view.library.metric
-    return [
-        SearchAnswer(
-            _hits(ranking, chunks[request.include], extras, request.include, metric),
-            view.position,
-            took,
-            ranking.plan if request.explain else None,
+    answers = []
+    for (request, found), ranking in zip(asked, rankings, strict=True):
+        shown = chunks[request.include]
+        hits = Hits(
+            [shown[row] for row in found.rows],
+            metric.scores(found.distances),
+            found.distances,
+            [embeddings.get(row) for row in found.rows] if Include.EMBEDDING in request.include else (),
+            [documents.get(key) for key in found.document_keys] if Include.DOCUMENT in request.include else (),
         )
-        for request, ranking in asked
-    ]
+        answers.append(SearchAnswer(hits, view.position, took, ranking.plan if request.explain else None))
+    return answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Extras:
-    """What few searches ask for: embeddings by row, documents by key."""
-
-    embeddings: Mapping[int, Embedding]
-    documents: Mapping[int, Document]
+_Asked: TypeAlias = Sequence[tuple[SearchRequest, RankedRows]]
 
 
-def _extras(library: OpenLibrary, view: View, asked: Sequence[tuple[SearchRequest, Ranking]]) -> _Extras:
-    rows = [row.row for request, ranking in asked if Include.EMBEDDING in request.include for row in ranking.rows]
-    keys = [
-        row.document_key for request, ranking in asked if Include.DOCUMENT in request.include for row in ranking.rows
-    ]
-    return _Extras(
-        library.store.found_vectors(rows) if rows else {},
-        library.store.documents_by_key(keys, view.position) if keys else {},
-    )
+def _rows(asked: _Asked, include: frozenset[Include]) -> list[int]:
+    return [row for request, found in asked if request.include == include for row in found.rows]
 
 
-def _hits(
-    ranking: Ranking, chunks: Mapping[int, FoundChunk], extras: _Extras, include: frozenset[Include], metric: Metric
-) -> tuple[Hit, ...]:
-    scores = metric.scores([row.distance for row in ranking.rows])
-    pairs = zip(ranking.rows, scores, strict=True)
-    if Include.EMBEDDING not in include and Include.DOCUMENT not in include:
-        return tuple([Hit(chunks[row], score, distance) for (distance, row, _), score in pairs])
-    embeddings = extras.embeddings if Include.EMBEDDING in include else {}
-    documents = extras.documents if Include.DOCUMENT in include else {}
-    return tuple(
-        [
-            Hit(chunks[row], score, distance, embeddings.get(row), documents.get(key))
-            for (distance, row, key), score in pairs
-        ]
-    )
+def _embeddings(library: OpenLibrary, asked: _Asked) -> dict[int, Embedding]:
+    """By row, for those who asked."""
+    rows = [row for request, found in asked if Include.EMBEDDING in request.include for row in found.rows]
+    return library.store.found_vectors(rows) if rows else {}
+
+
+def _documents(library: OpenLibrary, view: View, asked: _Asked) -> dict[int, Document]:
+    """By key, for those who asked."""
+    keys = [key for request, found in asked if Include.DOCUMENT in request.include for key in found.document_keys]
+    return library.store.documents_by_key(keys, view.position) if keys else {}

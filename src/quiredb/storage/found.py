@@ -5,7 +5,7 @@ A row is a version of a chunk and never changes, so what was read of it stays tr
 
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -25,6 +25,11 @@ FROM carray(?1) AS wanted CROSS JOIN chunk_versions AS v ON v.row = wanted.value
 _VECTORS = "SELECT e.row, e.vector FROM carray(?) AS wanted CROSS JOIN embeddings AS e ON e.row = wanted.value"
 
 
+_Kept: TypeAlias = dict[int, FoundChunk]
+_Generation: TypeAlias = tuple[_Kept, _Kept, _Kept, _Kept]
+"""By row, for each kind of showing it: ids alone, with metadata, with text, with both."""
+
+
 class FoundChunks:
     """Reads what searches show, for any number of threads; what it keeps takes at most about `bytes_max`.
 
@@ -36,8 +41,8 @@ class FoundChunks:
     def __init__(self, connections: ReadConnections, bytes_max: int = FOUND_BYTES_MAX) -> None:
         self._connections = connections
         self._generation_bytes_max = bytes_max // 2
-        self._young: dict[int, FoundChunk] = {}
-        self._old: dict[int, FoundChunk] = {}
+        self._young = _generation()
+        self._old = _generation()
         self._young_bytes = 0
         self._old_bytes = 0
         self._keeping = threading.Lock()
@@ -51,18 +56,23 @@ class FoundChunks:
         """What a search shows of the versions of chunks that have these rows; purged rows may be missing."""
         text, metadata = Include.TEXT in include, Include.METADATA in include
         kind = 2 * text + metadata
-        young = self._young
-        found = {row: chunk for row in rows if (chunk := young.get(4 * row + kind)) is not None}
-        missing = [row for row in rows if row not in found] if len(found) < len(rows) else ()
-        return found | self._older(missing, kind, text=text, metadata=metadata) if missing else found
+        young = self._young[kind]
+        try:
+            return dict(zip(rows, map(young.__getitem__, rows), strict=True))
+        except KeyError:
+            found = {row: chunk for row in rows if (chunk := young.get(row)) is not None}
+        missing = [row for row in rows if row not in found]
+        return found | self._older(missing, kind, text=text, metadata=metadata)
 
     def forget(self, rows: Iterable[int]) -> None:
         """Keep nothing of these rows any more."""
         with self._keeping:
-            for key in [4 * row + kind for row in rows for kind in range(4)]:
-                if (chunk := self._young.pop(key, None)) is not None:
+            for row, young, old in [
+                (row, *kinds) for row in rows for kinds in zip(self._young, self._old, strict=True)
+            ]:
+                if (chunk := young.pop(row, None)) is not None:
                     self._young_bytes -= _bytes(chunk)
-                if (chunk := self._old.pop(key, None)) is not None:
+                if (chunk := old.pop(row, None)) is not None:
                     self._old_bytes -= _bytes(chunk)
 
     def vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
@@ -74,8 +84,8 @@ class FoundChunks:
 
     def _older(self, rows: Sequence[int], kind: int, *, text: bool, metadata: bool) -> dict[int, FoundChunk]:
         """Those that are not young: of the older generation, or from the database."""
-        old = self._old
-        found = {row: chunk for row in rows if (chunk := old.get(4 * row + kind)) is not None}
+        old = self._old[kind]
+        found = {row: chunk for row in rows if (chunk := old.get(row)) is not None}
         unread = [row for row in rows if row not in found]
         if unread:
             found.update(self._read(unread, text=text, metadata=metadata))
@@ -91,11 +101,15 @@ class FoundChunks:
     def _keep(self, found: Iterable[tuple[int, FoundChunk]], kind: int) -> None:
         with self._keeping:
             for row, chunk in found:
-                if self._young.setdefault(4 * row + kind, chunk) is chunk:
+                if self._young[kind].setdefault(row, chunk) is chunk:
                     self._young_bytes += _bytes(chunk)
             if self._young_bytes > self._generation_bytes_max:
                 self._old, self._old_bytes = self._young, self._young_bytes
-                self._young, self._young_bytes = {}, 0
+                self._young, self._young_bytes = _generation(), 0
+
+
+def _generation() -> _Generation:
+    return ({}, {}, {}, {})
 
 
 def _bytes(chunk: FoundChunk) -> int:

@@ -109,7 +109,7 @@ def settle(repository: LibraryRepository, library: OpenLibrary) -> None:
 
 
 def neighbours(library: OpenLibrary, query: NDArray[np.float32], k: int = 10) -> list[str]:
-    rows = [row.row for row in library.search(library.view(), Nearest(query, k, exact=True)).rows]
+    rows = library.search(library.view(), Nearest(query, k, exact=True)).found.rows
     chunks = library.store.chunks_by_row(rows)
     return [chunks[row].id for row in rows]
 

@@ -14,7 +14,7 @@ from quiredb.embedders.completion import Completion
 from quiredb.embedders.configuration import EmbedderConfiguration
 from quiredb.embedders.registry import EmbedderRegistry
 from quiredb.engine.batch_searching import NearestToEach
-from quiredb.engine.ranking import RankedRow
+from quiredb.engine.ranking import RankedRows
 from quiredb.engine.searching import Ranking
 from quiredb.services.search import SearchService
 
@@ -37,7 +37,7 @@ class _Library:
         first = [float(query[0]) for query in nearest.queries]
         self.asked.append((first, nearest.k, nearest.recall, nearest.exact, filter_))
         plan = SearchPlan(1, 1, 0.0, ())
-        return [Ranking((RankedRow(0.0, int(number), 1),), plan) for number in first]
+        return [Ranking(RankedRows([0.0], [int(number)], [1]), plan) for number in first]
 
 
 def test_only_searches_that_differ_in_nothing_but_the_query_go_together() -> None:
@@ -65,4 +65,4 @@ def test_only_searches_that_differ_in_nothing_but_the_query_go_together() -> Non
         ([5.0, 7.0], 10, None, False, first),
         ([6.0], 10, None, False, other),
     ]
-    assert [answer.hits[0].chunk for answer in answers] == [f"chunk {number}" for number in range(len(shapes))]
+    assert [answer.hits.chunks[0] for answer in answers] == [f"chunk {number}" for number in range(len(shapes))]
