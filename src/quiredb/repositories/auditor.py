@@ -1,9 +1,10 @@
 """What is known of the recall of a library's live searches: some are recorded, and judged once they were repeated."""
 
+import random
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,27 +41,28 @@ class _Result:
 class Auditor:
     """What is known of the recall of one library's live searches.
 
-    `record` is called by searches, on any thread. All else is called by the one thread that audits; `report` and
+    `picks` and `record` are called by searches, on any thread. All else is called by the one thread that audits; `report` and
     `hard_queries` are published by assignment. `hard_queries` (float32[m, d]) are queries for which a promise was found
     broken: segments built from then on are measured with them too.
     """
 
-    def __init__(self, share: float) -> None:
-        """`share` of all searches is recorded, evenly: 0.01 is the first and each hundredth after it, 0 none."""
-        self._every = round(1 / share) if share > 0 else 0
-        self._searches = count()
+    def __init__(self, share: float, chance: Callable[[], float] = random.random) -> None:
+        """`share` of all searches are picked, each by chance: every hundredth might be the same one again and again."""
+        self._share = share
+        self._chance = chance
         self._waiting: deque[RecordedSearch] = deque(maxlen=_WAITING_MAX)
         self._results = _Results()
         self._queries: deque[NDArray[np.float32]] = deque(maxlen=_QUERIES_MAX)
         self.hard_queries: NDArray[np.float32] | None = None
         self.report: RecallAudit | None = None
 
-    def record(self, nearest: Nearest, filter_: Filter | None) -> bool:
-        """Keep the search if it is its turn; whether it was. Beyond a bound the oldest that waits is forgotten."""
-        if not self._every or nearest.exact or next(self._searches) % self._every:
-            return False
+    def picks(self) -> bool:
+        """Whether the search that runs now is one to record. Exact ones need not be."""
+        return self._chance() < self._share
+
+    def record(self, nearest: Nearest, filter_: Filter | None) -> None:
+        """Keep the search to be repeated. Beyond a bound the oldest that waits is forgotten."""
         self._waiting.append(RecordedSearch(replace(nearest, query=nearest.query.copy()), filter_))
-        return True
 
     def waits(self) -> bool:
         """Whether recorded searches wait to be repeated."""

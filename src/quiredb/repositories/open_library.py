@@ -127,7 +127,8 @@ class OpenLibrary:
         with span("search"):
             ranking = search_view(view, nearest, filter_, self.texts)
         self._searched(filter_, time.perf_counter() - started)
-        if self.auditor.record(nearest, filter_):
+        if not nearest.exact and self.auditor.picks():
+            self.auditor.record(nearest, filter_)
             self._recorded(self)
         return ranking
 
@@ -137,8 +138,10 @@ class OpenLibrary:
         with span("search"):
             rankings = search_view_for_each(view, nearest, filter_, self.texts)
         self._searched(filter_, time.perf_counter() - started)
-        recorded = [self.auditor.record(nearest.one(number), filter_) for number in range(len(nearest.queries))]
-        if any(recorded):
+        picked = [] if nearest.exact else [number for number in range(len(rankings)) if self.auditor.picks()]
+        for number in picked:
+            self.auditor.record(nearest.one(number), filter_)
+        if picked:
             self._recorded(self)
         return rankings
 

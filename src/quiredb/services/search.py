@@ -19,7 +19,7 @@ from quiredb.domain.search import Hits, Include, RecallReport, RecallRequest, Se
 from quiredb.domain.spans import span
 from quiredb.embedders.completion import Completion
 from quiredb.engine.batch_searching import NearestToEach
-from quiredb.engine.embeddings import as_vector, check_embedding
+from quiredb.engine.embeddings import are_sound, as_vector, check_embedding
 from quiredb.engine.ranking import RankedRows
 from quiredb.engine.recall import measure_recall, sample_queries
 from quiredb.engine.searching import Nearest, Ranking, matching_in_id_order
@@ -51,8 +51,8 @@ class SearchService:
             raise ValidationFailed.at("/searches", "length", f"A batch has 1 to {SEARCH_BATCH_MAX} searches.")
         library = self._repository.get(library_id)
         view = library.view()
-        queries = [self._query(view, request, f"/searches/{number}") for number, request in enumerate(requests)]
-        return _answers(library, view, requests, _rankings(library, view, requests, queries), started)
+        rankings = _rankings(library, view, requests, self._queries(view, requests))
+        return _answers(library, view, requests, rankings, started)
 
     def count(self, library_id: str, filter_: Filter | None) -> Counted:
         """How many chunks match."""
@@ -96,6 +96,16 @@ class SearchService:
         _check_k(request.k, f"{pointer}/k")
         return as_vector(self._completion.query(view.library, request.vector, request.text, pointer))
 
+    def _queries(self, view: View, requests: Sequence[SearchRequest]) -> NDArray[np.float32]:
+        """Those of a batch, float32[b, d]. Vectors that are sound altogether are not looked at one by one."""
+        facts = view.library
+        vectors = [request.vector for request in requests if request.vector is not None]
+        if len(vectors) < len(requests) or not are_sound(vectors, facts.dimension, facts.metric):
+            return np.stack([self._query(view, one, f"/searches/{number}") for number, one in enumerate(requests)])
+        for number, request in enumerate(requests):
+            _check_k(request.k, f"/searches/{number}/k")
+        return as_vector(b"".join(vectors)).reshape(len(requests), facts.dimension)
+
 
 def _check_k(k: int, pointer: str) -> None:
     if not 1 <= k <= SEARCH_K_MAX:
@@ -103,7 +113,7 @@ def _check_k(k: int, pointer: str) -> None:
 
 
 def _rankings(
-    library: OpenLibrary, view: View, requests: Sequence[SearchRequest], queries: Sequence[NDArray[np.float32]]
+    library: OpenLibrary, view: View, requests: Sequence[SearchRequest], queries: NDArray[np.float32]
 ) -> list[Ranking]:
     """The ranking of each request; those that differ only in their queries are searched together."""
     alike: defaultdict[Hashable, list[int]] = defaultdict(list)
@@ -113,7 +123,7 @@ def _rankings(
     rankings: dict[int, Ranking] = {}
     for numbers in alike.values():
         first = requests[numbers[0]]
-        asked = NearestToEach(np.stack([queries[number] for number in numbers]), first.k, first.recall, first.exact)
+        asked = NearestToEach(queries[numbers], first.k, first.recall, first.exact)
         rankings.update(zip(numbers, library.search_for_each(view, asked, first.filter), strict=True))
     return [rankings[number] for number in range(len(requests))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,19 +154,32 @@ def test_a_promise_that_is_kept_changes_nothing(repository: LibraryRepository) -
     assert describe_library(library, repository.housekeeping).recall == 0.5
 
 
-@pytest.mark.parametrize(("share", "recorded"), [(1.0, [0, 1, 2, 3, 4, 5, 6, 7, 8]), (0.25, [0, 4, 8]), (0.0, [])])
-def test_a_share_of_the_searches_is_recorded_evenly(share: float, recorded: list[int]) -> None:
-    auditor = Auditor(share)
+def test_a_share_of_the_searches_is_picked_by_chance() -> None:
+    chances = iter([0.3, 0.01, 0.25, 0.9, 0.2499])
+    assert [Auditor(0.25, lambda: next(chances)).picks() for _ in range(5)] == [False, True, False, False, True]
+    assert not any(Auditor(0.0).picks() for _ in range(1000))
+    assert all(Auditor(1.0).picks() for _ in range(1000))
+
+
+def test_no_rhythm_of_searches_hides_from_the_audit() -> None:
+    """Fifty queries that come round and round: a sample of every fiftieth would see one of them."""
+    auditor = Auditor(0.02, random.Random(5).random)
+    picked = {number % 50 for number in range(20_000) if auditor.picks()}
+    assert picked == set(range(50))
+
+
+def test_what_is_recorded_is_a_copy() -> None:
+    auditor = Auditor(1.0)
     queries = normal(9, seed=1)
-    taken = [auditor.record(Nearest(query, 10), None) for query in queries]
-    assert [number for number, one in enumerate(taken) if one] == recorded
-    assert auditor.waits() == bool(recorded)
-    queries_before = queries.copy()
+    for query in queries:
+        auditor.record(Nearest(query, 10), None)
+    before = queries.copy()
     queries[:] = 0
-    for number in recorded:
+    for query in before:
+        assert auditor.waits()
         search = auditor.next()
         assert search is not None
-        np.testing.assert_array_equal(search.nearest.query, queries_before[number], "a copy is kept")
+        np.testing.assert_array_equal(search.nearest.query, query)
     assert auditor.next() is None
 
 
@@ -187,12 +201,12 @@ def test_the_newest_searches_wait_and_exact_ones_do_not(repository: LibraryRepos
 
 
 def test_a_search_is_audited_without_being_asked(tmp_path: Path) -> None:
-    repository = LibraryRepository.open(tmp_path, audit_share=0.5)
+    repository = LibraryRepository.open(tmp_path, audit_share=1.0)
     try:
         library = filled(repository, IndexKind.FLAT)
         search(library, normal(3, seed=2))
         repository.start()
-        wait_until(lambda: (report := library.auditor.report) is not None and report.overall.queries == 2, "an audit")
+        wait_until(lambda: (report := library.auditor.report) is not None and report.overall.queries == 3, "an audit")
         assert_no_bugs(repository)
     finally:
         repository.close()
