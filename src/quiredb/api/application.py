@@ -23,6 +23,7 @@ from quiredb.api.middleware.observation import Observation
 from quiredb.api.middleware.request_identity import RequestIdentity
 from quiredb.api.middleware.request_limits import RequestLimits
 from quiredb.api.openapi import DESCRIPTION, TAGS, TITLE, as_text, described
+from quiredb.api.pace import Pace
 from quiredb.api.problems import add_problem_handlers
 from quiredb.api.routers import backup, chunks, documents, indexing, keys, libraries, search, server, transfer
 from quiredb.api.settings import ApiSettings
@@ -71,6 +72,7 @@ def create_api(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.cursors = CursorSigner(settings.secret)
+    app.state.pace = Pace()
     app.state.threads = LoopThreads(settings.searches_at_once_max, "quire-search")
     app.state.import_slots = CapacityLimiter(settings.imports_at_once_max)
     app.state.description = describe()

@@ -29,7 +29,7 @@ from quiredb.domain.spans import span
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 NDJSON = "application/x-ndjson"
-_THREAD_FROM_BYTES = 32 * 1024
+THREAD_FROM_BYTES = 32 * 1024
 _SMALL_BYTES = 64 * 1024
 _COPIES_RECEIVED = 2
 _NAME_CHARACTERS_SHOWN = 64
@@ -116,7 +116,7 @@ def _decoder(route: APIRoute) -> Callable[[Request], Coroutine[Any, Any, Request
         check_media_type(request, accepted)
         settings: ApiSettings = request.app.state.settings
         raw = await read_body(request, settings.body_bytes_max)
-        if len(raw) < _THREAD_FROM_BYTES:
+        if len(raw) < THREAD_FROM_BYTES:
             return DecodedRequest(request, raw, build_body(model, raw))
         return DecodedRequest(request, raw, await run_in_threadpool(build_body, model, raw))
 

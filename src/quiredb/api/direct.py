@@ -5,6 +5,7 @@ request says more than a path and a body (a position to wait for, anything in th
 no more; `DirectRoutes` takes it out before the framework looks at it.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -13,9 +14,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quiredb.api.bodies import StrictRoute, accepted_types, body_model, build_body, check_media_type, read_body
+from quiredb.api.bodies import (
+    THREAD_FROM_BYTES,
+    StrictRoute,
+    accepted_types,
+    body_model,
+    build_body,
+    check_media_type,
+    read_body,
+)
 from quiredb.api.dependencies import READ_TERMS_HEADERS, ReadTerms, Services
+from quiredb.api.pace import Pace
 from quiredb.api.problems import problem_response
+from quiredb.api.schemas.base import PacedModel
 from quiredb.api.settings import ApiSettings
 from quiredb.api.threads import LoopThreads
 from quiredb.domain.errors import QuireError
@@ -29,7 +40,9 @@ class DirectRoute(StrictRoute):
     def __init__(self, path: str, endpoint: Endpoint, **declared: Any) -> None:
         super().__init__(path, endpoint, **declared)
         self._endpoint = endpoint
-        self._model = body_model(self)
+        model = body_model(self)
+        assert issubclass(model, PacedModel), f"{path}: the body says how long it may take"
+        self._model = model
         self._accepted = accepted_types(self)
 
     async def respond(self, request: Request) -> Response:
@@ -41,11 +54,33 @@ class DirectRoute(StrictRoute):
         check_media_type(request, self._accepted)
         raw = await read_body(request, settings.body_bytes_max)
         library: str = request.scope["path_params"]["library"]
-        return await threads.run(self._run, state.services, library, raw)
+        if len(raw) >= THREAD_FROM_BYTES:
+            return await threads.run(self._run, state.services, library, raw)
+        body = build_body(self._model, raw)
+        kind = body.kind()
+        if kind is None:
+            return await threads.run(self._answer, state.services, library, body)
+        pace: Pace = state.pace
+        if pace.is_quick((library, kind)):
+            started = time.perf_counter()
+            response = self._answer(state.services, library, body)
+            pace.took_loop((library, kind), time.perf_counter() - started)
+        else:
+            response, seconds = await threads.run(self._timed, state.services, library, body)
+            pace.took_thread((library, kind), seconds)
+        return response
 
     def _run(self, services: Services, library: str, raw: bytes) -> Response:
         """Everything that takes the processor, in one visit to a worker thread."""
-        body = build_body(self._model, raw)
+        return self._answer(services, library, build_body(self._model, raw))
+
+    def _timed(self, services: Services, library: str, body: PacedModel) -> tuple[Response, float]:
+        """The answer, and the seconds of processor time that it took this thread."""
+        started = time.thread_time()
+        response = self._answer(services, library, body)
+        return response, time.thread_time() - started
+
+    def _answer(self, services: Services, library: str, body: PacedModel) -> Response:
         services.health.require_started()
         return self._endpoint(services, library, body, ReadTerms.none())
 

@@ -1,6 +1,6 @@
 """What all request models share, and how their complaints become violations."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -23,6 +23,14 @@ class RequestModel(BaseModel):
     """A strict request body: no coercion, no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PacedModel(RequestModel):
+    """The body of a request that may be over so soon that no thread is worth while."""
+
+    def kind(self) -> Hashable | None:
+        """What such requests to one library have in common that take about as long; None where nothing tells."""
+        return None
 
 
 def located_error(suffix: str, code: str, detail: str) -> PydanticCustomError:

@@ -1,12 +1,13 @@
 """Searches, counts, scans and recall on the wire."""
 
+from collections.abc import Hashable
 from typing import Annotated, Any, Literal, NotRequired, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from quiredb.api.schemas.base import RequestModel, one_of
+from quiredb.api.schemas.base import PacedModel, RequestModel, one_of
 from quiredb.api.schemas.chunks import ChunkText
 from quiredb.api.schemas.documents import DocumentAnswer
 from quiredb.api.schemas.filters import FILTER
@@ -67,7 +68,7 @@ Recall: TypeAlias = Annotated[float, Field(gt=0, le=1, description="Share of the
 Neighbours: TypeAlias = Annotated[int, Field(ge=1, le=SEARCH_K_MAX)]
 
 
-class SearchBody(RequestModel):
+class SearchBody(PacedModel):
     """The k chunks nearest to a vector or text among those that match the filter."""
 
     model_config = ConfigDict(json_schema_extra=one_of(vector=["array", "object"], text=["string"]))
@@ -90,6 +91,12 @@ class SearchBody(RequestModel):
             raise PydanticCustomError("recall-or-exact", "Ask for recall or for exact, not both.")
         return self
 
+    def kind(self) -> Hashable | None:
+        """Searches for a text wait for an embedder, and filters are all different."""
+        if self.text is not None or self.filter is not None:
+            return None
+        return self.k, self.recall, self.exact, self.include, self.vector_encoding
+
     def to_domain(self, pointer: str = "") -> SearchRequest:
         """As the domain has it; `pointer` is where the search stands in the request."""
         return SearchRequest(
@@ -104,7 +111,7 @@ class SearchBody(RequestModel):
         )
 
 
-class SearchBatchBody(RequestModel):
+class SearchBatchBody(PacedModel):
     """Several searches, answered in the same order at one position."""
 
     searches: Annotated[list[SearchBody], Field(min_length=1, max_length=SEARCH_BATCH_MAX)]
