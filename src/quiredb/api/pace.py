@@ -1,20 +1,20 @@
 """Which requests are over so soon that handing them to a thread would take longer than they do.
 
 That costs 100 microseconds of processor: two threads are woken, and everything they touch moves between caches. The
-event loop stands still meanwhile, so it keeps what takes 300 at most, and finds out by measuring.
+event loop stands still meanwhile, so it keeps what takes 500 at most, and finds out by measuring.
 """
 
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-QUICK_SECONDS = 300e-6
-STALL_SECONDS = 2e-3
-"""What takes so long was not computed: it waited for the disk, or for the processor."""
+QUICK_SECONDS = 500e-6
 CAUTION = 256
-"""Requests of a kind that go to threads after one of them held the event loop up."""
-_KINDS_MAX = 1024
-_WEIGHT = 0.2
+"""Requests of a kind that go to threads once some of them held the event loop up: they may wait for the disk."""
+_COUNTED_SECONDS_MAX = 2 * QUICK_SECONDS
+"""Longer ones count as this: one that had to wait for the processor says little of the next."""
+_WEIGHT = 0.1
 """Of the last request in the mean."""
+_KINDS_MAX = 1024
 
 
 @dataclass(slots=True)
@@ -47,15 +47,16 @@ class Pace:
 
     def took_loop(self, kind: Hashable, seconds: float) -> None:
         """A request held the event loop up for so many seconds."""
-        self._note(kind, min(seconds, STALL_SECONDS))
-        if seconds > STALL_SECONDS:
-            self._kinds[kind].cautious = CAUTION
+        known = self._note(kind, seconds)
+        if known.seconds > QUICK_SECONDS:
+            known.cautious = CAUTION
 
-    def _note(self, kind: Hashable, seconds: float) -> None:
+    def _note(self, kind: Hashable, seconds: float) -> _Kind:
+        counted = min(seconds, _COUNTED_SECONDS_MAX)
         known = self._kinds.get(kind)
-        if known is not None:
-            known.seconds += _WEIGHT * (seconds - known.seconds)
-            return
-        if len(self._kinds) >= _KINDS_MAX:
-            self._kinds.clear()
-        self._kinds[kind] = _Kind(seconds)
+        if known is None:
+            if len(self._kinds) >= _KINDS_MAX:
+                self._kinds.clear()
+            known = self._kinds[kind] = _Kind(counted)
+        known.seconds += _WEIGHT * (counted - known.seconds)
+        return known
