@@ -12,20 +12,25 @@ from quiredb.domain.search import Hits, SearchAnswer, SearchPlan
 
 def found_answer(answer: SearchAnswer, body: SearchBody) -> EncodedAnswer:
     """The answer to one search, a `SearchResultAnswer`."""
-    return EncodedAnswer(b"".join(_result(answer, body)), position=answer.position)
+    return EncodedAnswer(b"".join(_result(answer, body, _ending(answer))), position=answer.position)
 
 
 def found_batch_answer(answers: Sequence[SearchAnswer], bodies: Sequence[SearchBody]) -> EncodedAnswer:
     """The answer to several searches, a `SearchBatchAnswer`."""
     pieces = [b'{"results":[']
+    ending = _ending(answers[0])  # of one view, and each has taken its share of the time
     for answer, body in zip(answers, bodies, strict=True):
-        pieces += _result(answer, body)
+        pieces += _result(answer, body, ending)
         pieces.append(b",")
     pieces[-1] = b"]}"
     return EncodedAnswer(b"".join(pieces), position=answers[0].position)
 
 
-def _result(answer: SearchAnswer, body: SearchBody) -> list[bytes]:
+def _ending(answer: SearchAnswer) -> bytes:
+    return b'],"position":%d,"took_ms":%b' % (answer.position, encoded(milliseconds(answer.took_seconds)))
+
+
+def _result(answer: SearchAnswer, body: SearchBody, ending: bytes) -> list[bytes]:
     """The pieces of a `SearchResultAnswer`."""
     hits = answer.hits
     pieces = [b'{"hits":[']
@@ -33,7 +38,7 @@ def _result(answer: SearchAnswer, body: SearchBody) -> list[bytes]:
         pieces += _hits(hits, _extras(hits, b64=body.vector_encoding == "b64"))
     else:
         pieces += _hits(hits, repeat(b"}", len(hits.chunks)))
-    pieces.append(b'],"position":%d,"took_ms":%b' % (answer.position, encoded(milliseconds(answer.took_seconds))))
+    pieces.append(ending)
     if answer.plan is not None:
         pieces += (b',"plan":', encoded(_plan_answer(answer.plan)))
     pieces.append(b"}")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -37,7 +38,8 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record."""
-        return f"{_time(record)} {record.levelname.lower()} {super().format(record)}"
+        text = record.getMessage() if record.name == ACCESS else super().format(record)
+        return f"{_time(record)} {record.levelname.lower()} {text}"
 
 
 class JsonLines(logging.Formatter):
@@ -107,4 +109,11 @@ class Repeats(logging.Filter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    second, microsecond = divmod(round(record.created * 1e6), 1_000_000)
+    return f"{_second(second)}.{microsecond:06}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    """A time without its fraction: the same for all lines of a second."""
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()

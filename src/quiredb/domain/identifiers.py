@@ -29,10 +29,9 @@ def check_identifier(value: str, pointer: str) -> str:
 
 def new_identifier() -> str:
     """A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so ids sort by age."""
-    milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & (2**48 - 1)) << 80 | random_bits
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    time_digits = f"{time.time_ns() // 1_000_000:012x}"
+    random_digits = os.urandom(10).hex()
+    variant = "89ab"[int(random_digits[4], 16) & 3]
+    return (
+        f"{time_digits[:8]}-{time_digits[8:]}-7{random_digits[1:4]}-{variant}{random_digits[5:8]}-{random_digits[8:]}"
+    )

@@ -1,12 +1,11 @@
 """One ranking out of those of a view's parts, by (distance, chunk id)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class RankedRows:
+class RankedRows(NamedTuple):
     """Found rows, nearest first, as columns: a search makes no object for each of them."""
 
     distances: list[float]
@@ -23,8 +22,7 @@ class RankedRows:
 NOTHING = RankedRows([], [], [])
 
 
-@dataclass(frozen=True, slots=True)
-class PartRanking:
+class PartRanking(NamedTuple):
     """What one part found, by (distance, chunk id). `chunk_id` tells that of the row at a place of the columns.
 
     Ids are asked for only where distances do not decide: reading one costs more than ranking it.
