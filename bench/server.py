@@ -18,10 +18,11 @@ _PROCESS_CLOCK = 2
 
 
 class Server:
-    """`quire serve` on a free port. Start, kill and start again on the same folder."""
+    """`quire serve` with some options on a free port. Start, kill and start again on the same folder."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
         self.data = data
+        self.options = options
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -32,7 +33,7 @@ class Server:
 
     def start(self) -> float:
         """Start and wait until ready; answers the seconds it took."""
-        command = [str(Path(sys.executable).parent / "quire"), "serve", "--data", str(self.data)]
+        command = [str(Path(sys.executable).parent / "quire"), "serve", "--data", str(self.data), *self.options]
         started = time.perf_counter()
         with (self.data.parent / "server.log").open("ab") as log:
             self._process = subprocess.Popen([*command, "--port", str(self.port)], stdout=log, stderr=log)

@@ -42,8 +42,8 @@ class Auditor:
     """What is known of the recall of one library's live searches.
 
     `picks` and `record` are called by searches, on any thread. All else is called by the one thread that audits;
-    `report` and `hard_queries` are published by assignment. `hard_queries` (float32[m, d]) are queries for which a promise was found
-    broken: segments built from then on are measured with them too.
+    `report` and `hard_queries` are published by assignment. `hard_queries` (float32[m, d]) are queries for which a
+    promise was found broken: segments built from then on are measured with them too.
     """
 
     def __init__(self, share: float, chance: Callable[[], float] = random.random) -> None:
