@@ -30,7 +30,7 @@ _PROBLEM = TypeAdapter(Problem)
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A data folder with everything that serves it; background work is off."""
     folder = tmp_path_factory.mktemp("api") / "data"
-    opened = Instance(Settings(data=folder))
+    opened = Instance(Settings(data=folder, audit_share=1.0))
     opened._api_settings = replace(opened._api_settings, import_line_bytes_max=LINE_BYTES_MAX)
     opened.services.health.starting(None)
     yield opened
