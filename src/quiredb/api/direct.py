@@ -63,11 +63,12 @@ class DirectRoute(StrictRoute):
         pace: Pace = state.pace
         if pace.is_quick((library, kind)):
             started = time.perf_counter()
-            response = self._answer(state.services, library, body)
-            pace.took_loop((library, kind), time.perf_counter() - started)
-        else:
-            response, seconds = await threads.run(self._timed, state.services, library, body)
-            pace.took_thread((library, kind), seconds)
+            try:
+                return self._answer(state.services, library, body)
+            finally:
+                pace.took_loop((library, kind), time.perf_counter() - started)
+        response, seconds = await threads.run(self._timed, state.services, library, body)
+        pace.took_thread((library, kind), seconds)
         return response
 
     def _run(self, services: Services, library: str, raw: bytes) -> Response:

@@ -93,3 +93,11 @@ def test_slow_searches_leave_the_loop(asked: Callable[..., Any], pace: Told) -> 
     handed_over = [asked(vector=[1, 2, 3], k=3)[2] for _ in range(40)]
     assert handed_over == sorted(handed_over)
     assert handed_over[-1]
+
+
+def test_failures_that_take_long_leave_the_loop_too(asked: Callable[..., Any], pace: Told) -> None:
+    asked(vector=[1, 2, 3], k=3)
+    pace.seconds = 100 * QUICK_SECONDS
+    handed_over = [asked(vector=[1, 2], k=3)[2] for _ in range(40)]
+    assert not handed_over[0]
+    assert handed_over[-1]
