@@ -37,6 +37,7 @@ class Server:
         self._loud.set()
         command = [str(Path(sys.executable).parent / "quire"), "serve"]
         command += ["--host", host, "--port", str(port), "--data", str(data)]
+        command += ["--log-level", "warning"]  # without a line for each of our own questions
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
@@ -46,7 +47,7 @@ class Server:
     def _show(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if self._loud.is_set() and not line.startswith("{"):  # lines in JSON are about our own questions
+            if self._loud.is_set():
                 console.print(Text("  " + line.rstrip(), style="dim"))
 
     def wait_until_ready(self, client: Client) -> None:

@@ -29,4 +29,5 @@ def test_the_demo_finds_something_and_ends(repository: Path, tmp_path: Path) -> 
     questions = [line for line in run.stdout.splitlines() if line.startswith("? ")]
     hits = [line for line in run.stdout.splitlines() if line.lstrip().startswith(("1. ", "2. ", "3. "))]
     assert (len(questions), len(hits)) == (2, 6), run.stdout
+    assert "/readyz" not in run.stdout, "the demo's own questions are none of its reader's business"
     assert "Traceback" not in run.stdout + run.stderr
