@@ -7,6 +7,7 @@ import numpy as np
 
 import quiredb
 from bench.peers.adapters.contract import Effort, Metric, Vectors, Work
+from quiredb.indexes import GraphIndex
 
 _COUNTERS = ("expansions", "estimates", "scored", "reranked")
 _WARM_UP_ROWS = 2_000
@@ -16,11 +17,11 @@ class Quire:
     """A kind of index: "graph", "ivf", "flat" or "auto"."""
 
     distribution = "quiredb"
+    _index: quiredb.VectorIndex
 
     def __init__(self, metric: Metric, dimension: int, **parameters: Any) -> None:
-        self._options = {"metric": metric, "threads": 1, "seed": 0, **parameters}
-        self._effort: Effort = 0
-        self._index: Any = None
+        self._options: dict[str, Any] = {"metric": metric, "threads": 1, "seed": 0, **parameters}
+        self._effort = 0
         random = np.random.default_rng(0)
         rows = random.standard_normal((_WARM_UP_ROWS, dimension)).astype(np.float32)
         if parameters.get("kind") == "auto":  # which may choose a graph for more rows
@@ -39,6 +40,7 @@ class Quire:
         return [int(effort) for effort in self._index.efforts]
 
     def choose(self, effort: Effort) -> None:
+        assert isinstance(effort, int)
         self._effort = effort
 
     def search(self, query: Vectors, k: int) -> Any:
@@ -51,10 +53,10 @@ class Quire:
         return {name: int(size) for name, size in self._index.nbytes.items()}
 
     def work(self, queries: Vectors, k: int) -> Work:
-        trace = getattr(getattr(self._index, "structure", None), "trace", None)
-        if trace is None:
+        structure = self._index.structure
+        if not isinstance(structure, GraphIndex):
             return Work()
-        counted = trace(queries, k, self._effort)
+        counted = structure.trace(queries, k, self._effort)
         detail = {name: float(getattr(counted, name)) for name in _COUNTERS}
         distances = detail["estimates"] + detail["scored"] + detail["reranked"]
         return Work(distances, float(counted.bytes_read), detail)
