@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from quiredb.indexes.contract import METRIC_CODES, Arrays, Distances, Mask, MetricName, Rows, Vectors
 from quiredb.indexes.exact import exact_scan
+from quiredb.indexes.kernels.flat_many import flat_search_many
 from quiredb.indexes.kernels.flat_scan import flat_search
 from quiredb.indexes.kernels.quantize import add_rows, encode_rows, row_norms
 from quiredb.indexes.kernels.registry import ensure_compiled
@@ -24,6 +25,10 @@ SCAN_FLOATS_UP_TO = 128
 """Rows up to which reading the floats at once is faster than two passes."""
 ROWS_PER_SLICE = 8192
 """Rows coded between two chances for other threads."""
+MANY = 12
+"""So many queries are faster together than in small groups,"""
+MANY_K = 1024
+"""if they do not ask for more rows each."""
 STREAMED = 0.33
 """The share of allowed rows from which reading all codes straight through is faster than picking theirs."""
 OUTLIER = 16.0
@@ -112,11 +117,12 @@ class FlatIndex:
     def _scan(self, queries: Vectors, k: int, mask: Mask | None) -> tuple[Rows, Distances]:
         ensure_compiled()
         subset, streamed, matching = _EVERY_ROW, _NO_MASK, self.count
+        many = queries.shape[0] >= MANY and k <= MANY_K
         if mask is not None:
             bytes_ = as_mask(mask, self.count)
             allowed = bytes_ != 0
             matching = int(np.count_nonzero(allowed))
-            if matching > STREAMED * self.count:
+            if matching > STREAMED * self.count and not many:
                 streamed = bytes_
             else:
                 subset = np.flatnonzero(allowed)
@@ -124,6 +130,12 @@ class FlatIndex:
         rows = np.empty((queries.shape[0], width), np.int64)
         distances = np.empty((queries.shape[0], width), np.float64)
         if width == 0:
+            return rows, distances
+        if many:
+            flat_search_many(
+                queries, self.vectors, self.codes, self.factors, self.errors, self.radii, self.centre,
+                METRIC_CODES[self.metric], subset, rows, distances,
+            )  # fmt: skip
             return rows, distances
         flat_search(
             queries, self.vectors, self.codes, self.factors, self.errors, self.radii, self.centre,

@@ -17,7 +17,7 @@ QUERIES = 300
 MASKED_QUERIES = 128
 """Queries for each kind of mask."""
 
-_KNOWN = 300
+_KNOWN = 128
 """Nearest rows that are kept of each query: under a mask they tell the truth, unless it leaves too few of them."""
 _PIVOTS = 4
 _SHARE_HELD = 0.1
@@ -28,7 +28,7 @@ _AROUND = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Queries, float32[m, d], and their nearest rows, padded: int64[m, 300] and float64[m, 300]."""
+    """Queries, float32[m, d], and their nearest rows, padded: int64[m, 128] and float64[m, 128]."""
 
     queries: Vectors
     rows: Rows
@@ -42,6 +42,10 @@ class Sample:
     members: Rows
     answers: Mask | None
     mask: Mask | None
+
+    def every(self, step: int) -> Sample:
+        """One in `step` of the questions."""
+        return Sample(self.members[::step], self.answers, self.mask)
 
 
 @dataclass(frozen=True, slots=True)
