@@ -1,4 +1,4 @@
-"""float64 sums over a float32 row: the arithmetic of every exact distance.
+"""float64 sums over a row: the arithmetic of every exact distance, and of the lengths that codes are made with.
 
 Only generic LLVM vectors without fast-math flags: the order of additions is fixed by this source, hence every CPU
 returns the same bits. Products of two float32 numbers are exact in float64, so a fused multiply-add, used where the CPU
@@ -114,5 +114,62 @@ def squared_norm(typing_context: Any, row: Any, length: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row, length = arguments
         return sums(context, builder, signature, (row, row, length))
+
+    return types.float64(types.uintp, types.intp), generate
+
+
+@intrinsic
+def squared_length(typing_context: Any, values: Any, length: Any) -> Any:
+    """`<y, y>` of float64 numbers. Their squares are not exact, so nothing is fused."""
+
+    def factors(builder: Any, q: Any, x: Any) -> list[Any]:
+        return [(q, q)]
+
+    sums = _sums(factors, 1, exact=False)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values, length = arguments
+        return sums(context, builder, signature, (values, values, length))
+
+    return types.float64(types.uintp, types.intp), generate
+
+
+@intrinsic
+def norm_and_magnitude(typing_context: Any, row: Any, length: Any) -> Any:
+    """`(<x, x>, sum |x|)` of a float32 row."""
+
+    def factors(builder: Any, q: Any, x: Any) -> list[Any]:
+        name = "llvm.fabs.f64" if x.type == _f64 else f"llvm.fabs.v{_LANES}f64"
+        fabs = cgutils.get_or_insert_function(builder.module, ir.FunctionType(x.type, [x.type]), name)
+        one = ir.Constant(_f64, 1.0) if x.type == _f64 else ir.Constant(x.type, [1.0] * _LANES)
+        return [(x, x), (builder.call(fabs, [x]), one)]
+
+    sums = _sums(factors, 2)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, length = arguments
+        return sums(context, builder, signature, (row, row, length))
+
+    return types.UniTuple(types.float64, 2)(types.uintp, types.intp), generate
+
+
+@intrinsic
+def largest_magnitude(typing_context: Any, values: Any, length: Any) -> Any:
+    """max |y| of float64[length], a multiple of eight; 0 of none."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values, length = arguments
+        lanes = ir.VectorType(_f64, _LANES)
+        name = f"llvm.fabs.v{_LANES}f64"
+        fabs = cgutils.get_or_insert_function(builder.module, ir.FunctionType(lanes, [lanes]), name)
+        largest = cgutils.alloca_once_value(builder, ir.Constant(lanes, None))
+
+        def larger(low: Any, high: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(">", low, high), low, high)
+
+        with cgutils.for_range(builder, builder.lshr(length, ir.Constant(_i64, 3))) as loop:
+            y = load_lanes(builder, values, builder.shl(loop.index, ir.Constant(_i64, 6)), _f64, _LANES)
+            builder.store(larger(builder.call(fabs, [y]), builder.load(largest)), largest)
+        return sum_lanes(builder, builder.load(largest), _LANES, larger)
 
     return types.float64(types.uintp, types.intp), generate

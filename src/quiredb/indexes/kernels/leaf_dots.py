@@ -1,8 +1,8 @@
-"""All integer dot products between four rows and a block of 64: the work of comparing all rows of a leaf.
+"""All integer dot products between eight rows and a block of 32: the work of comparing all rows of a leaf.
 
-The 64 rows are packed so that one vector holds the same four numbers of 16 rows; the four bytes of the one row are
+The 32 rows are packed so that one vector holds the same four numbers of 16 rows; the four bytes of the one row are
 spread over a vector, and each lane of an accumulator is the sum of one pair. So there are no horizontal sums, and
-every vector that is loaded is used four times.
+every vector that is loaded is used eight times.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quiredb.indexes.kernels.simd import add_products, load_lanes, splat, sum_la
 
 LANES = 16
 """Rows whose sums share a vector."""
-ROWS, GROUPS = 4, 4
+ROWS, GROUPS = 8, 2
 """A call compares ROWS rows with GROUPS x LANES packed ones."""
 WORD = 4
 """Bytes of a row that meet at a time."""
@@ -105,11 +105,11 @@ _SIGNATURE = types.void(types.uintp, types.intp, types.uintp, types.intp, types.
 def leaf_dots_avx512_vnni(
     typing_context: Any, signed: Any, stride: Any, packed: Any, steps: Any, out: Any, out_stride: Any
 ) -> Any:
-    """out[i, j] = sum of s8 row i (0..3) times u8 packed row j (0..63), over 4 `steps` bytes; strides in bytes.
+    """out[i, j] = sum of s8 row i (0..7) times u8 packed row j (0..31), over 4 `steps` bytes; strides in bytes.
 
-    All by address: signed[4, stride], packed[4 groups, steps, 16 rows, 4 bytes], out int32[4, out_stride].
+    All by address: signed[8, stride], packed[2 groups, steps, 16 rows, 4 bytes], out int32[8, out_stride].
     """
-    return _SIGNATURE, _leaf_dots(add_products, 4, 4)
+    return _SIGNATURE, _leaf_dots(add_products, 8, 2)
 
 
 @intrinsic
@@ -129,7 +129,7 @@ def leaf_dots_portable(
 
 
 def plain_leaf_dots(signed: NDArray[np.int8], packed: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """What the others compute, in NumPy: packed is [4, steps, 16, 4]."""
+    """What the others compute, in NumPy: packed is [2, steps, 16, 4]."""
     rows = packed.transpose(0, 2, 1, 3).reshape(GROUPS * LANES, -1)
     return signed.astype(np.int64) @ rows.astype(np.int64).T
 
@@ -161,32 +161,39 @@ def lanes_within(typing_context: Any, address: Any, limit: Any) -> Any:
     return types.uint64(types.uintp, types.float32), generate
 
 
-def _least(choice: str) -> Any:
-    """The code generator of the lanes' least over `blocks` vectors, of which `choice` (< or >) picks one."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, blocks = arguments
-        least = cgutils.alloca_once_value(builder, ir.Constant(_floats, [float("inf")] * LANES))
-        with cgutils.for_range(builder, blocks) as loop:
-            values = load_lanes(builder, address, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, LANES)
-            so_far = builder.load(least)
-            builder.store(builder.select(builder.fcmp_ordered("<", values, so_far), values, so_far), least)
-
-        def pick(low: Any, high: Any) -> Any:
-            return builder.select(builder.fcmp_ordered(choice, low, high), low, high)
-
-        return sum_lanes(builder, builder.load(least), LANES, pick)
-
-    return generate
+def _least_vector(builder: Any, address: Any, blocks: Any) -> Any:
+    """The lanes' least over `blocks` vectors."""
+    least = cgutils.alloca_once_value(builder, ir.Constant(_floats, [float("inf")] * LANES))
+    with cgutils.for_range(builder, blocks) as loop:
+        values = load_lanes(builder, address, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, LANES)
+        so_far = builder.load(least)
+        builder.store(builder.select(builder.fcmp_ordered("<", values, so_far), values, so_far), least)
+    return builder.load(least)
 
 
 @intrinsic
-def reach_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
-    """A float that at least 16 of the 16 `blocks` floats do not exceed: the largest of the lanes' least."""
-    return types.float32(types.uintp, types.intp), _least(">")
+def least_by_lane(typing_context: Any, address: Any, blocks: Any, out: Any) -> Any:
+    """Float i of the 16 at `out` = the least in lane i of `blocks` vectors, inf at most."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, blocks, out = arguments
+        pointer = builder.inttoptr(out, _floats.as_pointer())
+        builder.store(_least_vector(builder, address, blocks), pointer).align = 4
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.intp, types.uintp), generate
 
 
 @intrinsic
 def least_of_lanes(typing_context: Any, address: Any, blocks: Any) -> Any:
     """The least of the 16 `blocks` floats, inf at most."""
-    return types.float32(types.uintp, types.intp), _least("<")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, blocks = arguments
+
+        def lesser(low: Any, high: Any) -> Any:
+            return builder.select(builder.fcmp_ordered("<", low, high), low, high)
+
+        return sum_lanes(builder, _least_vector(builder, address, blocks), LANES, lesser)
+
+    return types.float32(types.uintp, types.intp), generate

@@ -10,17 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quiredb.indexes.kernels.frontier import as_key, row_of, score_of
-from quiredb.indexes.kernels.leaf_dots import (
-    GROUPS,
-    LANES,
-    ROWS,
-    lanes_within,
-    least_of_lanes,
-    reach_of_lanes,
-)
+from quiredb.indexes.kernels.leaf_dots import GROUPS, LANES, ROWS, lanes_within, least_of_lanes
 from quiredb.indexes.kernels.level import compare_leaf
 from quiredb.indexes.kernels.mask_words import lowest_bit
+from quiredb.indexes.kernels.near_rows import merge_near, nearest_in_leaf
 from quiredb.indexes.kernels.prune import Table, as_signed, fetch_codes, make_room, measure_rows
 from quiredb.indexes.kernels.registry import (
     filled,
@@ -36,10 +29,6 @@ from quiredb.indexes.kernels.registry import (
 )
 from quiredb.indexes.kernels.simd import prefetch
 
-COPIES = 4
-"""Rows of one distance among a row's near ones; more copies of one vector would crowd out the different ones."""
-LARGEST = np.float32(3e38)
-"""No row is nearer than that to a row whose numbers do not fit float32."""
 FEW = 20
 """So few leaders are compared with one row after the other; a block would be mostly empty."""
 AHEAD = 8
@@ -58,6 +47,7 @@ class Leaf(NamedTuple):
     dots: Any
     distances: Any
     signed: Any
+    least: Any
 
 
 @helper
@@ -68,6 +58,7 @@ def make_leaf(capacity: int, stride: int) -> Any:
         np.zeros((padded // LANES, stride // 4, LANES), np.uint32), np.empty(padded, np.float32),
         np.empty(padded, np.float32), np.empty(padded, np.int32), np.zeros(padded, np.float32),
         np.empty((ROWS, padded), np.int32), np.empty(padded, np.float32), np.zeros((ROWS, stride), np.int8),
+        np.empty(LANES, np.float32),
     )  # fmt: skip
 
 
@@ -121,87 +112,6 @@ def measure(leaf: Any, line: int, row: int, padded: int, factors: Any, sums: Any
         for j in range(padded):
             gap = leaf.asides[j] - aside
             distances[j] += gap * gap
-
-
-@helper
-def nearest_in_leaf(leaf: Any, own: int, padded: int, limit: Any, keys: Any) -> int:
-    """Fill keys (sorted) with the least of leaf.distances, none above `limit`; returns how many.
-
-    A key's row is how many places it comes after place `own`, round the leaf: so many copies meet different copies. Of
-    one distance only the first COPIES count; where they take the room that the lanes' least leave, all is looked at
-    once more.
-    """
-    size, capacity = 0, keys.shape[0]
-    start = leaf.distances.ctypes.data
-    widest = min(limit, LARGEST)
-    limit = min(widest, reach_of_lanes(start, padded // LANES)) if capacity <= LANES else widest
-    looking = True
-    while looking:
-        first, size = limit, 0
-        for base in range(0, padded, LANES):
-            within = lanes_within(start + 4 * base, limit)
-            while within != 0:
-                position = base + lowest_bit(within)
-                within &= within - np.uint64(1)
-                after = position - own
-                key = as_key(leaf.distances[position], after if after >= 0 else after + padded, 0)
-                place = size
-                while place > 0 and keys[place - 1] > key:
-                    place -= 1
-                alike = place
-                while alike < size and keys[alike] >> 32 == key >> 32:
-                    alike += 1
-                crowded = alike >= COPIES and keys[alike - COPIES] >> 32 == key >> 32
-                if place == capacity or (crowded and alike == place):
-                    continue
-                if not crowded:
-                    size = min(size + 1, capacity)
-                for i in range(alike - 1 if crowded else size - 1, place, -1):
-                    keys[i] = keys[i - 1]
-                keys[place] = key
-                if size == capacity:
-                    limit = min(limit, score_of(keys[capacity - 1]))
-        looking = size < capacity and first < widest
-        limit = widest
-    return size
-
-
-@helper
-def merge_near(
-    keys: Any, size: int, members: Any, own: int, padded: int, near: Any, distances: Any, rest: Any, rest_distances: Any
-) -> None:
-    """Merge the keys of a leaf into a row's near rows: no row twice, and at most COPIES of one distance."""
-    if size == 0:
-        return
-    capacity, least = near.shape[0], score_of(keys[0])
-    merged = 0
-    while merged < capacity and distances[merged] <= least:
-        merged += 1
-    left: Any = 0
-    for i in range(merged, capacity):
-        if near[i] < 0:
-            break
-        rest[left], rest_distances[left] = near[i], distances[i]
-        left += 1
-    old: Any = 0
-    new: Any = 0
-    while merged < capacity and (old < left or new < size):
-        if new == size or (old < left and rest_distances[old] <= score_of(keys[new])):
-            row, distance = rest[old], rest_distances[old]
-            old += 1
-        else:
-            position = own + row_of(keys[new])
-            row = members[position if position < padded else position - padded]
-            distance = score_of(keys[new])
-            new += 1
-        alike, known = merged, False
-        while alike > 0 and distances[alike - 1] == distance:
-            alike -= 1
-            known |= near[alike] == row
-        if known or merged - alike >= COPIES:
-            continue
-        near[merged], distances[merged] = row, distance
-        merged += 1
 
 
 @kernel(

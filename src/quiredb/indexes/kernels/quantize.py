@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from quiredb.indexes.kernels.exact import COSINE, L2, row_norm
+from quiredb.indexes.kernels.float_sums import largest_magnitude, squared_length
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, void
 
 ROUNDED_UP = 1.0 + 2.0**-20
@@ -57,9 +58,9 @@ def add_rows(vectors: Any, metric: int, norms: Any, limit: float, total: Any) ->
     for row in range(vectors.shape[0]):
         if norms[row] > limit:
             continue
-        divisor = norms[row] if metric == COSINE and norms[row] > 0.0 else 1.0
+        inverse = 1.0 / norms[row] if metric == COSINE and norms[row] > 0.0 else 1.0
         for i in range(vectors.shape[1]):
-            total[i] += np.float64(vectors[row, i]) / divisor
+            total[i] += np.float64(vectors[row, i]) * inverse
         added += 1
     return added
 
@@ -79,28 +80,24 @@ def encode_rows(vectors: Any, metric: int, centre: Any, codes: Any, factors: Any
 
     A row whose numbers do not fit float32 gets zero factors and infinite error: every scan keeps it and reranks it.
     """
-    dimension = vectors.shape[1]
-    y = np.empty(dimension, np.float64)
+    dimension, stride = vectors.shape[1], codes.shape[1]
+    y = np.zeros(stride, np.float64)
+    start = y.ctypes.data
     for row in range(vectors.shape[0]):
-        norm = normaliser(vectors, row, metric)
-        largest = 0.0
-        squared = 0.0
+        inverse = 1.0 / normaliser(vectors, row, metric)
         for i in range(dimension):
-            y[i] = np.float64(vectors[row, i]) / norm - np.float64(centre[i])
-            largest = max(largest, abs(y[i]))
-            squared += y[i] * y[i]
-        scale: float = np.float64(np.float32(largest / 127.5))
+            y[i] = np.float64(vectors[row, i]) * inverse - np.float64(centre[i])
+        squared = squared_length(start, stride)
+        scale: float = np.float64(np.float32(largest_magnitude(start, stride) / 127.5))
         if scale < SMALLEST_SCALE:
             scale = 0.0
-        residue = 0.0
+        steps = 1.0 / scale if scale > 0.0 else 0.0
         for i in range(dimension):
-            level = 127.5
-            if scale > 0.0:
-                level = min(max(np.rint(y[i] / scale + 127.5), 0.0), 255.0)
+            level = min(max(np.rint(y[i] * steps + 127.5), 0.0), 255.0)
             codes[row, i] = np.uint8(level)
-            difference = y[i] - scale * (np.float64(codes[row, i]) - 127.5)
-            residue += difference * difference
-        for i in range(dimension, codes.shape[1]):
+            y[i] -= scale * (level - 127.5)
+        residue = squared_length(start, stride)
+        for i in range(dimension, stride):
             codes[row, i] = 0
         factors[row, 0] = np.float32(squared) if metric == L2 else np.float32(0.0)
         factors[row, 1] = np.float32(-scale) if metric == L2 else np.float32(-0.5 * scale)

@@ -26,6 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from quiredb.indexes.kernels.exact import L2
+from quiredb.indexes.kernels.float_sums import norm_and_magnitude
 from quiredb.indexes.kernels.pointers import float32_pointer
 from quiredb.indexes.kernels.quantize import normaliser
 from quiredb.indexes.kernels.registry import filled, float32, given, int64, kernel, uint8, void
@@ -50,6 +51,23 @@ def record_stride(dimension: int) -> int:
     return needed if needed <= _LINE // 2 else -(-needed // _LINE) * _LINE
 
 
+@intrinsic
+def _put_signs(typing_context: Any, source: Any, target: Any, length: Any) -> Any:
+    """Bit i at `target` = whether x_i >= 0, for float32[length] at `source`, a multiple of 16."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target, length = arguments
+        zero = ir.Constant(ir.VectorType(_f32, _LANES), None)
+        with cgutils.for_range(builder, builder.lshr(length, ir.Constant(_i64, 4))) as loop:
+            x = load_lanes(builder, source, builder.shl(loop.index, ir.Constant(_i64, 6)), _f32, _LANES)
+            bits = builder.bitcast(builder.fcmp_ordered(">=", x, zero), _i16)
+            at = builder.add(target, builder.shl(loop.index, ir.Constant(_i64, 1)))
+            builder.store(bits, builder.inttoptr(at, _i16.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.uintp, types.intp), generate
+
+
 @kernel(void, given(float32, 2), int64, given(float32), given(float32, 2), given(float32, 2), filled(uint8, 2))
 def encode_records(vectors: Any, metric: int, centre: Any, rotation: Any, factors: Any, records: Any) -> None:
     """Fill records[n, stride]: signs and factors. factors[n, 2] = (A, S') are those of the 8-bit codes.
@@ -61,20 +79,17 @@ def encode_records(vectors: Any, metric: int, centre: Any, rotation: Any, factor
     y = np.zeros(size, np.float32)
     share = np.float32(1.0) if metric == L2 else np.float32(0.5)
     for row in range(vectors.shape[0]):
-        norm = normaliser(vectors, row, metric)
+        inverse = 1.0 / normaliser(vectors, row, metric)
         for i in range(dimension):
-            y[i] = np.float32(np.float64(vectors[row, i]) / norm - np.float64(centre[i]))
+            y[i] = np.float32(np.float64(vectors[row, i]) * inverse - np.float64(centre[i]))
         for i in range(dimension, size):
             y[i] = 0.0
         rotate(y.ctypes.data, rotation)
         at = records.ctypes.data + row * records.shape[1]
         clear_bytes(at, records.shape[1])
-        length, overlap = 0.0, 0.0
-        for i in range(size):
-            length += np.float64(y[i]) * np.float64(y[i])
-            overlap += 0.5 * abs(np.float64(y[i]))
-            if y[i] >= 0.0:
-                records[row, i >> 3] |= np.uint8(1 << (i & 7))
+        _put_signs(y.ctypes.data, at, size)
+        length, magnitude = norm_and_magnitude(y.ctypes.data, size)
+        overlap = 0.5 * magnitude
         usable = overlap > 0.0 and length < 1e38
         kept = float32_pointer(at + (size >> 3))
         kept[0] = factors[row, 0]
