@@ -150,7 +150,8 @@ def _sweep(
         for samples in kinds
     ]
     points: list[list[EffortPoint]] = [[] for _ in judged]
-    for effort in [value for value in _spread(structure.efforts) if value >= k or structure.kind not in _EFFORT_ABOVE_K]:
+    efforts = _spread(structure.efforts)
+    for effort in [value for value in efforts if value >= k or structure.kind not in _EFFORT_ABOVE_K]:
         times = [[_sit(structure, exam, effort, k, judged) for exam in exams_of_kind] for exams_of_kind in exams]
         seconds = statistics.median(np.concatenate(times[0]).tolist())
         recalls = [np.concatenate([exam.shares for exam in exams_of_kind]) for exams_of_kind in exams]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from quiredb.indexes import FlatIndex, IndexArraysError, build_flat, exact_distances, exact_scan, open_flat
+from quiredb.indexes import FlatIndex, IndexArraysError, MetricName, build_flat, exact_distances, exact_scan, open_flat
+from quiredb.indexes.flat import MANY
 from tests.reference import exact_search
 from tests.unit.indexes.samples import METRICS, adversarial, clustered
 
@@ -65,6 +67,42 @@ def test_flat_equals_brute_force(data: st.DataObject) -> None:
         scanned = exact_scan(query, vectors, count, metric, k, mask)
         assert scanned[0].tolist() == found[0].tolist()
         assert scanned[1].tolist() == found[1].tolist()
+
+
+def assert_together_as_one_by_one(index: FlatIndex, queries: NDArray[np.float32], k: int, mask: Any = None) -> None:
+    rows, distances = index.search_batch(queries, k, mask=mask)
+    for position, query in enumerate(queries):
+        alone = index.search(query, k, mask=mask)
+        assert rows[position, : len(alone[0])].tolist() == alone[0].tolist()
+        assert distances[position, : len(alone[0])].tolist() == alone[1].tolist()
+        assert (rows[position, len(alone[0]) :] == -1).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("asked", "dimension"), [(MANY, 5), (64, 70), (130, 200)])
+def test_many_queries_find_together_what_each_finds(metric: MetricName, asked: int, dimension: int) -> None:
+    vectors, queries = clustered(3001, dimension, seed=1), clustered(asked, dimension, seed=2)
+    queries[3], queries[5] = vectors[7], 0
+    index, random = build_flat(vectors, metric), np.random.default_rng(3)
+    for share in (None, 0.7, 0.05, 0.001):
+        mask = None if share is None else random.random(3001) < share
+        for k in (1, 10, 300):
+            assert_together_as_one_by_one(index, queries, k, mask)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", adversarial(1))
+def test_many_queries_are_exact_on_vectors_that_strain_the_quantiser(metric: MetricName, name: str) -> None:
+    vectors, queries = adversarial(70)[name], adversarial(70, seed=3)[name][: 2 * MANY]
+    assert_together_as_one_by_one(build_flat(vectors, metric), np.resize(queries, (2 * MANY, 70)), 10)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_queries_among_more_copies_than_they_can_keep(metric: MetricName) -> None:
+    vectors = np.concatenate([np.repeat(clustered(3, 20, seed=4), 3000, axis=0), clustered(1000, 20, seed=5)])
+    np.random.default_rng(6).shuffle(vectors)
+    queries = np.concatenate([vectors[:10], clustered(10, 20, seed=7)])
+    assert_together_as_one_by_one(build_flat(vectors, metric), queries, 10)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -16,8 +16,9 @@ import pytest
 from quiredb.indexes import build_flat, build_graph, graph_build, leaves
 from quiredb.indexes.kernels import leaf_dots
 from quiredb.indexes.kernels.graph_build import CROWD
-from quiredb.indexes.kernels.leaves import COPIES
+from quiredb.indexes.kernels.leaf_dots import GROUPS, ROWS
 from quiredb.indexes.kernels.level import LEVELS, available_levels
+from quiredb.indexes.kernels.near_rows import COPIES
 from quiredb.indexes.leaves import CodedRows, NearRows, Partings
 from tests.reference import leaf_graph
 from tests.unit.indexes.samples import METRICS, clustered
@@ -43,12 +44,12 @@ KERNELS = dict(zip(LEVELS, map(of_leaf, LEAF_DOTS), strict=True))
 def test_products_of_a_leaf_are_exact_at_every_level(level: str) -> None:
     random = np.random.default_rng(1)
     for steps in (16, 96, 1024):
-        packed = random.choice(np.array([0, 1, 127, 128, 254, 255], np.uint8), (4, steps, 16, 4))
-        signed = random.choice(np.array([-128, -127, -1, 0, 1, 127], np.int8), (4, 4 * steps))
+        packed = random.choice(np.array([0, 1, 127, 128, 254, 255], np.uint8), (GROUPS, steps, 16, 4))
+        signed = random.choice(np.array([-128, -127, -1, 0, 1, 127], np.int8), (ROWS, 4 * steps))
         packed[1], signed[1] = 255, -128
-        out = np.empty((4, 64), np.int32)
+        out = np.empty((ROWS, 16 * GROUPS), np.int32)
         KERNELS[level](signed, packed, out)
-        rows = packed.transpose(0, 2, 1, 3).reshape(64, -1).astype(np.int64)
+        rows = packed.transpose(0, 2, 1, 3).reshape(16 * GROUPS, -1).astype(np.int64)
         assert np.array_equal(out, signed.astype(np.int64) @ rows.T)
 
 

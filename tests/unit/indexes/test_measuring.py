@@ -34,15 +34,34 @@ def test_curves_rise_with_effort(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_curve_goes_on_until_nearly_everything_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def sit_finding_the_nearest_last(_structure: Any, exam: Any, effort: int, _k: int, judged: Any) -> Any:
-        shares = np.ones((len(exam.truths), len(judged)))
-        shares[0] = [float(effort >= 96 or k > 1) for k in judged]
-        return shares, [1e-6] * len(shares)
+        exam.shares[0] = [float(effort >= 96 or k > 1) for k in judged]
+        return [1e-6] * exam.timed
 
     monkeypatch.setattr(measuring, "_sit", sit_finding_the_nearest_last)
     first, tenth = measure(FLAT, GRAPH).curves[:2]
     for curve in (first, tenth):
         assert curve.points[-1].effort == 96
         assert curve.points[-1].recall >= 0.997
+
+
+def test_only_walks_that_found_all_spare_longer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions that are not timed rest once all was found; of a walk that found too few nothing is known."""
+    asked: list[tuple[int, float]] = []
+    whole = GraphIndex.search
+
+    def search(graph: GraphIndex, query: Any, k: int, *, effort: int, mask: Any) -> Any:
+        asked.append((effort, float(query[0])))
+        rows, distances = whole(graph, query, k, effort=effort, mask=mask)
+        return (rows[:1], distances[:1]) if effort == 10 and query[0] < 0 else (rows, distances)
+
+    monkeypatch.setattr(GraphIndex, "search", search)
+    *points, last = measure(FLAT, GRAPH).curves[1].points
+    plain = asked[: asked.index((last.effort, asked[0][1]))]
+    walked = {point.effort: {first for effort, first in plain if effort == point.effort} for point in points}
+    assert len(walked[10]) == 300 and walked[10] >= walked[16] > walked[24]
+    assert len([first for first in walked[16] if first < 0]) == len([first for first in walked[10] if first < 0])
+    assert len([first for first in walked[16] if first > 0]) < len([first for first in walked[10] if first > 0])
+    assert all(len(walked[point.effort]) >= 48 for point in points)
 
 
 def test_the_same_seed_measures_the_same_recall() -> None:

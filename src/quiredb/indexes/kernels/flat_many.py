@@ -1,4 +1,4 @@
-"""Exact search for many queries at once: the first pass of `flat_scan` as products of eight rows and a block of queries.
+"""Exact search for many queries at once: the first pass of `flat_scan` as products of eight rows and 32 queries.
 
 The queries' codes are packed side by side once, the rows' codes are read once for all of a group. Bounds, their proof
 and the second pass are those of `flat_scan`. Time n (d / 64 instructions) a query, spared of what a row alone costs.
@@ -124,7 +124,9 @@ def _rank(asked: Any, kept: Any, lane: int, query: Any, vectors: Any, metric: in
 
 
 @helper
-def _thin_out(asked: Any, kept: Any, lane: int, query: Any, vectors: Any, metric: int, rows: Any, distances: Any) -> None:
+def _thin_out(
+    asked: Any, kept: Any, lane: int, query: Any, vectors: Any, metric: int, rows: Any, distances: Any
+) -> None:
     """Of what a query kept, only the k nearest stay, with exact bounds."""
     _rank(asked, kept, lane, query, vectors, metric, rows, distances)
     k = rows.shape[0]
