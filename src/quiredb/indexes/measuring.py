@@ -49,15 +49,16 @@ _EFFORT_ABOVE_K = frozenset({"graph"})
 
 @dataclass(frozen=True, slots=True)
 class _Exam:
-    """Questions under one mask with their true distances, for one k.
+    """Questions under one mask, which allows so many rows, with their true distances, float64[m, k] ascending.
 
     shares: float64[m, j], the recall of each question at the j k's that are judged, by the last walk that it needed;
     settled: bool[m], whether that walk found all; timed: how many of the first are walked at every effort.
     """
 
     queries: Vectors
-    truths: list[Distances]
+    truths: Distances
     mask: Mask | None
+    allowed: int | None
     shares: NDArray[np.float64]
     settled: NDArray[np.bool_]
     timed: int
@@ -112,6 +113,16 @@ def measure_again(
     return replace(measured, curves=tuple(curves))
 
 
+def shares_found(found: Distances, true: Distances) -> NDArray[np.float64]:
+    """The recall of each of m walks: found, true: float64[m, k]. A row as near as the last true one counts: ties do.
+
+    Where there is nothing to find all of it is found.
+    """
+    if true.shape[1] == 0:
+        return np.ones(len(true))
+    return np.asarray((found <= true[:, -1:]).sum(axis=1) / true.shape[1], np.float64)
+
+
 def lower_bound(shares: NDArray[np.float64], k: int, mean: float | None = None) -> float:
     """The recall@k that queries like those measured exceed on average with 95 % confidence.
 
@@ -152,7 +163,7 @@ def _sweep(
     points: list[list[EffortPoint]] = [[] for _ in judged]
     efforts = _spread(structure.efforts)
     for effort in [value for value in efforts if value >= k or structure.kind not in _EFFORT_ABOVE_K]:
-        times = [[_sit(structure, exam, effort, k, judged) for exam in exams_of_kind] for exams_of_kind in exams]
+        times = [[_sit(structure, exam, effort, judged) for exam in exams_of_kind] for exams_of_kind in exams]
         seconds = statistics.median(np.concatenate(times[0]).tolist())
         recalls = [np.concatenate([exam.shares for exam in exams_of_kind]) for exams_of_kind in exams]
         for number, k_judged in enumerate(judged):
@@ -166,40 +177,47 @@ def _sweep(
     return points
 
 
-def _sit(structure: IndexStructure, exam: _Exam, effort: int, k: int, judged: Sequence[int]) -> list[float]:
+def _sit(structure: IndexStructure, exam: _Exam, effort: int, judged: Sequence[int]) -> list[float]:
     """Bring the shares of an exam to an effort; returns the seconds of the walks of the first questions.
 
-    A row no farther than the last true one counts as found, so that ties do. A walk that finds too few is repeated by
-    a scan, so it finds all; but of such a walk a longer one may find enough, and not all.
+    These are walked one by one, of the others those that are not settled all at once. A walk that finds too few is
+    repeated by a scan, so it finds all; but of such a walk a longer one may find enough, and not all.
     """
-    times = []
-    for number, (query, true) in enumerate(zip(exam.queries, exam.truths, strict=True)):
-        if number >= exam.timed and exam.settled[number]:
-            continue
-        wanted = min(k, len(true))
+    wanted = exam.truths.shape[1]
+    members = np.arange(len(exam.queries))
+    members = members[(members < exam.timed) | ~exam.settled]
+    if wanted == 0 or members.size == 0:
+        return [0.0]
+    times, first = [], int(np.count_nonzero(members < exam.timed))
+    found = np.full((len(members), wanted), np.inf)
+    for number, query in enumerate(exam.queries[:first]):
         started = time.perf_counter()
-        _, found = structure.search(query, wanted, effort=effort, mask=exam.mask)
-        if number < exam.timed:
-            times.append(time.perf_counter() - started)
-        exam.settled[number] = False
-        if len(found) < wanted:
-            exam.shares[number] = 1.0
-            continue
-        exam.shares[number] = [_share_found(found[:many], true[:many]) for many in judged]
-        exam.settled[number] = exam.shares[number, -1] == 1
+        _, distances = structure.search(query, wanted, effort=effort, mask=exam.mask, allowed=exam.allowed)
+        times.append(time.perf_counter() - started)
+        found[number, : len(distances)] = distances
+    rest = exam.queries[members[first:]]
+    found[first:] = structure.search_batch(rest, wanted, effort=effort, mask=exam.mask, allowed=exam.allowed)[1]
+    enough = np.isfinite(found[:, -1])
+    for column, many in enumerate(judged):
+        shares = shares_found(found[:, :many], exam.truths[members, :many])
+        exam.shares[members, column] = np.where(enough, shares, 1.0)
+    exam.settled[members] = enough & (exam.shares[members, -1] == 1)
     return times
-
-
-def _share_found(found: Distances, true: Distances) -> float:
-    return float(np.count_nonzero(found <= true[-1])) / len(true)
 
 
 def _exam(held: HeldOut, sample: Sample, k: int, judged: int, timed: int) -> _Exam:
     """Find the truth for the questions of a sample."""
     true = truths(held.flat, held.questions, sample.members, sample.answers, k)
     count = len(sample.members)
-    queries, settled = held.questions.queries[sample.members], np.zeros(count, np.bool_)
-    return _Exam(queries, true, sample.mask, np.ones((count, judged)), settled, timed)
+    return _Exam(
+        queries=held.questions.queries[sample.members],
+        truths=np.stack(true),
+        mask=sample.mask,
+        allowed=None if sample.mask is None else int(np.count_nonzero(sample.mask)),
+        shares=np.ones((count, judged)),
+        settled=np.zeros(count, np.bool_),
+        timed=timed,
+    )
 
 
 def _spread(efforts: Sequence[int]) -> list[int]:
@@ -243,8 +261,8 @@ def _signs(
             assert sample.mask is not None
             _, distances = graph.scan_signs(held.questions.queries[sample.members], few, sample.mask)
             true = truths(held.flat, held.questions, sample.members, sample.answers, few)
-            found += [_share_found(*pair) for pair in zip(distances, true, strict=True)]
-        kinds.append(np.array(found))
+            found.append(shares_found(distances, np.stack(true)))
+        kinds.append(np.concatenate(found))
     return seconds, lower_bound(np.concatenate(kinds), few, min(float(found.mean()) for found in kinds))
 
 
