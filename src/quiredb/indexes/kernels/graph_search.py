@@ -14,15 +14,18 @@ from quiredb.indexes.kernels.frontier import row_of, score_of
 from quiredb.indexes.kernels.pointers import address_of, float32_pointer, int32_pointer
 from quiredb.indexes.kernels.registry import filled, float32, float64, given, helper, int64, kernel, uint8, uint64
 from quiredb.indexes.kernels.rotation import ROUNDS, rotate
+from quiredb.indexes.kernels.scoring import CodedQuery, Table
 from quiredb.indexes.kernels.sign_codes import OPTIMISM, to_bytes, to_planes
 from quiredb.indexes.kernels.sign_dots import TOGETHER, planes_length
 from quiredb.indexes.kernels.simd import clear_bytes
-from quiredb.indexes.kernels.walk import EXPANDED_AT_ONCE, CodedQuery, Gates, Table, walk
+from quiredb.indexes.kernels.walk import EXPANDED_AT_ONCE, LOOKS, Gates, Reach, walk
 from quiredb.indexes.kernels.workspace import make_scratch, make_workspace, scratch_length
 
 DOUBT = 6.5
 """Typical errors of an 8-bit score by which a row may be behind the k-th and still get its exact distance: three are
 its own, and in a crowd the k-th is where it is because its error is as large the other way."""
+SIGN_ERROR = 0.75
+"""The standard deviation of an estimate by signs, in |y| |z| / sqrt(D); see `sign_codes.py`."""
 ROUNDED = 0.289
 """The standard deviation of a number that is rounded to whole steps."""
 
@@ -30,7 +33,7 @@ ROUNDED = 0.289
 @register_jitable
 def room_for(degree: int, entries: int) -> int:
     """How many rows a walk looks at together at most."""
-    return max(EXPANDED_AT_ONCE * degree, entries) + TOGETHER
+    return max(EXPANDED_AT_ONCE * degree, entries, LOOKS) + TOGETHER
 
 
 @helper
@@ -39,6 +42,12 @@ def score_doubt(squared: float, code_step: Any, error: float, radius: float, dim
     coding = np.sqrt(squared / dimension) * error
     rounding = ROUNDED * np.float64(code_step) * radius
     return (2.0 if metric == L2 else 1.0) * DOUBT * np.sqrt(coding * coding + rounding * rounding)
+
+
+@helper
+def estimate_error(squared: float, radius: float, size: int, metric: int) -> float:
+    """The standard deviation of an estimate by signs for a row of length `radius`; |z|^2 is given."""
+    return (2.0 if metric == L2 else 1.0) * SIGN_ERROR * radius * np.sqrt(squared / size)
 
 
 @helper
@@ -153,8 +162,8 @@ def graph_search(
     query that is not finite. Returns the least number of rows found.
 
     The best `width` rows (under a mask fewer, but `least`) are kept while walking, at most `ties` of one score, and
-    up to `reranked` of them get float64 distances. `parts` and `lengths`: see `Parts` and `Lengths`. `memory` (as
-    `workspace.py` deals it out) and `heap` are left clean; memory[:4] = (rows expanded, estimated, scored by code,
+    up to `reranked` (kept, even where `width` is less) get float64 distances. `parts`, `lengths`: see there.
+    `memory` (as `workspace.py` deals it out) and `heap` are left clean; memory[:4] = (rows expanded, estimated, scored by code,
     reranked).
     """
     part = Parts(
@@ -185,7 +194,9 @@ def graph_search(
         kept: Any = 0
         if norm < np.inf:
             coded, squared = code_query(query, centre, metric, rotation, lengths[0], space.z, space.planes, space.code)
-            kept = walk(table, gates, coded, mask, width, least, ties, budget, probed, rare, scratch, space.best)
+            margin = np.float32(estimate_error(squared, lengths[2], part.size, metric))
+            reach = Reach(width, least, ties, budget, probed, rare, max(width, reranked), k, margin)
+            kept = walk(table, gates, coded, mask, reach, scratch, space.best)
             doubt = score_doubt(squared, coded.code_step, lengths[1], lengths[2], dimension, metric)
             kept = open_to_doubt(space.best, min(kept, reranked), k, np.float32(doubt))
         for i in range(kept):

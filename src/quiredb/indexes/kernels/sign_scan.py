@@ -40,10 +40,10 @@ from quiredb.indexes.kernels.registry import (
     uint8,
     void,
 )
+from quiredb.indexes.kernels.scoring import CodedQuery, Table, code_score, estimate_fresh
 from quiredb.indexes.kernels.sign_codes import OPTIMISM
 from quiredb.indexes.kernels.sign_dots import TOGETHER, planes_length
 from quiredb.indexes.kernels.simd import BLOCK, prefetch
-from quiredb.indexes.kernels.walk import CodedQuery, Table, code_score, estimate_fresh
 from quiredb.indexes.kernels.workspace import make_scratch, scratch_length
 
 CAUTION = 3.0

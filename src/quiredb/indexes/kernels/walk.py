@@ -7,6 +7,7 @@
     take the least of the frontier; stop if `best` is full and all of it is nearer
     if its score is an estimate: score it by its 8-bit code; if it is no longer the least, put it back
     else: expand it: put it into `best`, estimate all its unseen neighbours at once, push those below the limit
+    in the end look once more at rows whose estimates were too high by an error, perhaps: score them, expand none
 
 So most rows that a walk meets cost one cache line and a few nanoseconds, and only those that come to the front, about
 1.7 for each expansion, are read in 8 bits. Three rows are expanded at a time, which keeps memory busy: their
@@ -23,22 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quiredb.indexes.kernels.frontier import (
-    NOTHING,
-    ROOT,
-    as_key,
-    pop,
-    push,
-    row_of,
-    score_of,
-)
-from quiredb.indexes.kernels.level import dot_codes
-from quiredb.indexes.kernels.pointers import address_of, float32_pointer, int32_pointer
-from quiredb.indexes.kernels.quantize import twice_signed
+from quiredb.indexes.kernels.frontier import NOTHING, ROOT, as_key, pop, push, row_of, score_of
+from quiredb.indexes.kernels.pointers import address_of, int32_pointer
 from quiredb.indexes.kernels.registry import helper
 from quiredb.indexes.kernels.score_limit import BINS, count_score, limit_at, start_limit
-from quiredb.indexes.kernels.sign_dots import TOGETHER, sign_dots, sign_lines
-from quiredb.indexes.kernels.simd import BLOCK, clear_bytes, prefetch
+from quiredb.indexes.kernels.scoring import code_score, estimate_fresh, estimate_records
+from quiredb.indexes.kernels.simd import clear_bytes, prefetch
 from quiredb.indexes.kernels.sorted_keys import is_copy, keep
 
 SEEDS = 4
@@ -48,19 +39,9 @@ SLACK = 16
 """Rows beyond `width` that the limit leaves room for: estimates err."""
 SETTLED = 32
 """Rows a walk expands on its way to the query, at most; those after them are around it."""
+LOOKS = 24
+"""Rows of the frontier that are looked at in the end, at most."""
 _LINE = 64
-
-
-class Table(NamedTuple):
-    """What a walk reads, by address: records, 8-bit codes and neighbours of `count` rows."""
-
-    records: Any
-    record_stride: Any
-    codes: Any
-    code_stride: Any
-    neighbours: Any
-    degree: Any
-    count: Any
 
 
 class Gates(NamedTuple):
@@ -71,68 +52,20 @@ class Gates(NamedTuple):
     count: Any
 
 
-class CodedQuery(NamedTuple):
-    """A query as records and codes want it, planes and code by address; see `graph_search.code_query`."""
+class Reach(NamedTuple):
+    """How far a walk goes; see `walk`."""
 
-    planes: Any
-    size: Any
-    """The rotated dimension."""
-    sign_step: Any
-    sign_shift: Any
-    code: Any
-    code_step: Any
-    code_offset: Any
-    lowest: Any
-    """No score can be below this."""
-
-
-class Scratch(NamedTuple):
-    """Memory of one walk, by pointers: zeroed bits of rows seen, an empty heap, a histogram of scores and the latest
-    score counted in each of its steps, and the neighbours at hand.
-    """
-
-    seen: Any
-    heap: Any
-    histogram: Any
-    latest: Any
-    fresh: Any
-    dots: Any
-    estimates: Any
-    work: Any
-    """Counts of rows expanded, estimated by signs and scored by codes, that go on from walk to walk."""
-    seeds: Any
-    picks: Any
-
-
-@helper
-def estimate_fresh(table: Any, query: Any, scratch: Any, found: Any) -> None:
-    """scratch.estimates[i] = the estimated score of row scratch.fresh[i], i < found."""
-    estimate_records(table.records, table.record_stride, query, scratch, found)
-
-
-@helper
-def estimate_records(records: Any, stride: int, query: Any, scratch: Any, found: Any) -> None:
-    """scratch.estimates[i] = the estimated score of record scratch.fresh[i], i < found."""
-    for i in range(found, found + TOGETHER - 1):
-        scratch.fresh[i] = scratch.fresh[0]
-    sign_dots(
-        records, stride, address_of(scratch.fresh), (found + TOGETHER - 1) // TOGETHER,
-        query.planes, sign_lines(query.size), address_of(scratch.dots),
-    )  # fmt: skip
-    at = records + (query.size >> 3)
-    for i in range(found):
-        factors = float32_pointer(at + np.int64(scratch.fresh[i]) * stride)
-        estimate = factors[1] * (query.sign_step * np.float32(scratch.dots[i]) + query.sign_shift)
-        scratch.estimates[i] = factors[0] + estimate
-
-
-@helper
-def code_score(table: Any, query: Any, row: Any) -> Any:
-    """The score of a row by its 8-bit code."""
-    at = table.codes + row * table.code_stride
-    dot = twice_signed(dot_codes(at, query.code, table.code_stride // BLOCK), query.code_offset)
-    factors = float32_pointer(table.records + row * table.record_stride + (query.size >> 3))
-    return factors[0] + factors[2] * query.code_step * np.float32(dot)
+    width: Any
+    least: Any
+    ties: Any
+    budget: Any
+    probed: Any
+    rare: Any
+    capacity: Any
+    """How many of the best rows are kept: `width`, or more where more are to be ranked exactly."""
+    k: Any
+    margin: Any
+    """How far behind the k-th score an estimate may be, for a last look at its row."""
 
 
 @helper
@@ -208,15 +141,40 @@ def keep_below(scratch: Any, found: int, bound: Any) -> Any:
 
 
 @helper
-def walk(
-    table: Any, gates: Any, query: Any, mask: Any, width: int, least: int, ties: int, budget: int, probed: int,
-    rare: int, scratch: Any, best: Any,
-) -> int:  # fmt: skip
-    """Fill best[:width] (int64 keys, sorted) with the nearest rows that were expanded; returns how many.
+def look_again(table: Any, query: Any, mask: Any, reach: Any, scratch: Any, size: Any, best: Any, kept: Any) -> Any:
+    """Score those rows of the frontier that may belong to the best k and keep them among best[:kept], if they do.
 
-    With a mask only allowed rows count as best; the walk passes through the others. It is content with fewer of the
-    best, but `least`, the fewer of the rows it meets are allowed: with width * sqrt(share met). At most `ties` rows of
-    one score are expanded: copies of one vector would fill `best` and end the walk. At most `budget` rows are expanded.
+    An estimate errs, so the walk may end with one of the nearest rows still before it. Returns the size of the frontier
+    and how many of the best there are.
+    """
+    looked, bar = 0, score_of(best[reach.k - 1]) + reach.margin
+    for _ in range(min(LOOKS, size)):
+        key = scratch.heap[ROOT]
+        if not score_of(key) < bar:
+            break
+        size = pop(scratch.heap, size)
+        row = row_of(key)
+        if key & 1 == 0 and (mask.shape[0] == 0 or mask[row] != 0):
+            prefetch(table.codes + row * table.code_stride, table.code_stride // _LINE)
+            scratch.fresh[looked] = row
+            looked += 1
+    scratch.work[2] += looked
+    for i in range(looked):
+        chosen = np.int64(scratch.fresh[i])
+        score = code_score(table, query, chosen)
+        if not is_copy(best, kept, score, reach.ties):
+            kept = keep(best, kept, reach.capacity, as_key(score, chosen, 1))
+    return size, kept
+
+
+@helper
+def walk(table: Any, gates: Any, query: Any, mask: Any, reach: Any, scratch: Any, best: Any) -> int:
+    """Fill best[:capacity] (int64 keys, sorted) with the nearest rows that were scored; returns how many.
+
+    The walk ends when `width` of them are nearer than all that is left. With a mask only allowed rows count as best;
+    the walk passes through the others. It is content with fewer of the best, but `least`, the fewer of the rows it
+    meets are allowed: with width * sqrt(share met). At most `ties` rows of one score are expanded: copies of one
+    vector would fill `best` and end the walk. At most `budget` rows are expanded.
     If fewer than `rare` of `probed` rows around the query are allowed, nothing is returned: what is, is not near.
     The scratch is clean again on return, but for what it counts.
     """
@@ -224,7 +182,7 @@ def walk(
     size = seed(table, gates, query, scratch)
     heap, work = scratch.heap, scratch.work
     work[1] += gates.count
-    limit = start_limit(scratch, query, size, width + SLACK)
+    limit = start_limit(scratch, query, size, reach.width + SLACK)
     last, counted, found = BINS - 1, 0, 0
     kept, expanded, running, around = 0, 0, True, 0
     while running:
@@ -248,22 +206,24 @@ def walk(
             if key > heap[ROOT]:
                 size = push(heap, size, key)
                 continue
-            needed: Any = width
+            needed: Any = reach.width
             if masked and expanded > 0:
-                needed = max(least, np.int64(width * np.sqrt(kept / expanded)))
-            if (kept >= needed and key >= best[needed - 1]) or expanded == budget:
+                needed = max(reach.least, np.int64(reach.width * np.sqrt(kept / expanded)))
+            if (kept >= needed and key >= best[needed - 1]) or expanded == reach.budget:
                 running = False
                 continue
-            if is_copy(best, kept, score_of(key), ties):
+            if is_copy(best, kept, score_of(key), reach.ties):
                 continue
             if not masked or mask[row] != 0:
-                kept = keep(best, kept, width, key)
+                kept = keep(best, kept, reach.capacity, key)
                 around += int(expanded >= SETTLED)
             found = open_row(table, scratch, row, found)
             expanded += 1
-            if expanded == SETTLED + probed and around < rare:
+            if expanded == SETTLED + reach.probed and around < reach.rare:
                 kept, running = 0, False
     work[0] += expanded
+    if kept >= reach.k:
+        size, kept = look_again(table, query, mask, reach, scratch, size, best, kept)
     for i in range(size):
         heap[ROOT + i] = NOTHING
     clear_bytes(address_of(scratch.seen), (table.count + 63) // 64 * 8)

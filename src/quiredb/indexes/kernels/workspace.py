@@ -14,8 +14,8 @@ from numba.extending import register_jitable
 from quiredb.indexes.kernels.pointers import float32_pointer, int32_pointer, int64_pointer, uint64_pointer
 from quiredb.indexes.kernels.registry import helper
 from quiredb.indexes.kernels.score_limit import BINS
+from quiredb.indexes.kernels.scoring import Scratch
 from quiredb.indexes.kernels.sign_dots import planes_length
-from quiredb.indexes.kernels.walk import Scratch
 
 _LINE_WORDS = 8
 _SMALL = 16
@@ -38,11 +38,14 @@ def scratch_length(count: int, room: int) -> int:
 def workspace_length(count: int, room: int, size: int, dimension: int, width: int, reranked: int) -> int:
     """Words for searches that keep `width` rows; `size` is the rotated dimension."""
     coded = words_for(size, 32) + words_for(planes_length(size), 8) + words_for(size, 8) + words_for(dimension, 64)
-    return scratch_length(count, room) + coded + words_for(width + 1, 64) + words_for(reranked, 64)
+    kept = max(width, reranked) + 1
+    return scratch_length(count, room) + coded + words_for(kept, 64) + words_for(reranked, 64)
 
 
 class Workspace(NamedTuple):
-    """What a search needs beside the scratch of its walk: the query in its codings, the best keys and their rows."""
+    """What a search needs beside the scratch of its walk: the query in its codings, the best keys, and the rows that
+    are ranked exactly.
+    """
 
     z: Any
     planes: Any
@@ -78,8 +81,8 @@ def make_scratch(memory: Any, heap: Any, count: int, room: int) -> Any:
 @helper
 def make_workspace(memory: Any, size: int, dimension: int, width: int, reranked: int) -> Any:
     """The workspace in the memory behind the scratch, which the caller holds."""
-    floats, codes, wides, keys = words_for(size, 32), words_for(size, 8), words_for(dimension, 64), width + 1
-    signs, at = words_for(planes_length(size), 8), floats
+    floats, codes, wides = words_for(size, 32), words_for(size, 8), words_for(dimension, 64)
+    signs, at, keys = words_for(planes_length(size), 8), floats, max(width, reranked) + 1
     z = float32_pointer(memory.ctypes.data)
     planes = memory.ctypes.data + 8 * at
     at += signs
