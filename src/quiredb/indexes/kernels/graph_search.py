@@ -163,8 +163,8 @@ def graph_search(
 
     The best `width` rows (under a mask fewer, but `least`) are kept while walking, at most `ties` of one score, and
     up to `reranked` (kept, even where `width` is less) get float64 distances. `parts`, `lengths`: see there.
-    `memory` (as `workspace.py` deals it out) and `heap` are left clean; memory[:4] = (rows expanded, estimated, scored by code,
-    reranked).
+    `memory` (as `workspace.py` deals it out) and `heap` are left clean; memory[:4] = (rows expanded, estimated,
+    scored by code, reranked).
     """
     part = Parts(
         parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6], parts[7], parts[8], parts[9], parts[10],
