@@ -1,4 +1,5 @@
-"""The walk of the graph with lists and NumPy: estimates by signs, scores by codes, three rows at a time, in rounds."""
+"""The walk of the graph with lists and NumPy: estimates by signs, scores by codes, three rows at a time, in rounds,
+and a last look at what is left."""
 
 from __future__ import annotations
 
@@ -9,16 +10,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-SEEDS, TOGETHER, SLACK, BINS, OPTIMISM = 4, 3, 16, 512, 0.15
+SEEDS, TOGETHER, SLACK, BINS, OPTIMISM, LOOKS = 4, 3, 16, 512, 0.15, 24
 
 
 @dataclass
 class Scores:
-    """Estimates and scores of all rows for one query, and a number that none is below (float32)."""
+    """Estimates and scores of all rows for one query, a number that none is below, and the error of estimates."""
 
     estimates: NDArray[np.float32]
     scores: NDArray[np.float32]
     lowest: np.float32
+    margin: np.float32
 
 
 def to_levels(x: NDArray[np.float32], levels: int) -> tuple[NDArray[np.int64], np.float32]:
@@ -29,9 +31,11 @@ def to_levels(x: NDArray[np.float32], levels: int) -> tuple[NDArray[np.int64], n
 
 def score_all(
     z: NDArray[np.float32], turned: NDArray[np.float32], codes: NDArray[np.uint8], records: NDArray[np.uint8],
-    radius: float | None,
+    radius: float | None, typical: float,
 ) -> Scores:  # fmt: skip
-    """z float32[D], the query's side; turned, the same rotated; records and codes of the graph; radius: None for l2."""
+    """z float32[D], the query's side; turned, the same rotated; records and codes of the graph; radius: None for l2;
+    typical: the usual length of a coded row.
+    """
     size = len(z)
     bits = np.unpackbits(records[:, : size // 8], axis=1, bitorder="little").astype(np.int64)
     factors = np.ascontiguousarray(records[:, size // 8 : size // 8 + 16]).view(np.float32)
@@ -42,7 +46,8 @@ def score_all(
     p, step = to_levels(z, 127)
     doubled = 2 * (codes.astype(np.int64) @ p) - 255 * p.sum()
     scores = factors[:, 0] + factors[:, 2] * step * doubled.astype(np.float32)
-    return Scores(estimates, scores, np.float32(-length * length if radius is None else -length * radius))
+    margin = np.float32((2 if radius is None else 1) * 0.75 * typical * length / np.sqrt(size))
+    return Scores(estimates, scores, np.float32(-length * length if radius is None else -length * radius), margin)
 
 
 @dataclass
@@ -71,8 +76,29 @@ class Limit:
             self.last -= 1
 
 
-def walk(neighbours: NDArray[np.int32], entries: Sequence[int], scored: Scores, width: int, ties: int) -> list[int]:
-    """The best rows that were expanded, nearest first by score."""
+def look_again(
+    frontier: list[tuple[np.float32, int, bool]],
+    best: list[tuple[np.float32, int]],
+    scored: Scores,
+    k: int,
+    capacity: int,
+) -> list[int]:
+    """The best rows, nearest first, with those of the frontier that are within an error of the k-th by estimate."""
+    if len(best) < k:
+        return [row for _, row in best]
+    bar = best[k - 1][0] + scored.margin
+    for score, row, final in sorted(frontier)[:LOOKS]:
+        if score >= bar or final:
+            continue
+        if sum(score == scored.scores[row] for score, _ in best) < k:
+            best = sorted([*best, (scored.scores[row], row)])[:capacity]
+    return [row for _, row in best]
+
+
+def walk(
+    neighbours: NDArray[np.int32], entries: Sequence[int], scored: Scores, width: int, k: int, capacity: int
+) -> list[int]:
+    """The best rows that were scored, nearest first by score; at most `k` of one score."""
     seeds: list[tuple[np.float32, int]] = []
     for entry in entries:
         if scored.estimates[entry] not in [score for score, _ in seeds]:
@@ -86,7 +112,7 @@ def walk(neighbours: NDArray[np.int32], entries: Sequence[int], scored: Scores, 
         frontier.sort()
         picks, frontier = frontier[:TOGETHER], frontier[TOGETHER:]
         if not picks and not fresh:
-            return [row for _, row in best]
+            return look_again(frontier, best, scored, k, capacity)
         bound = limit.edge()
         for row in [row for row in fresh if scored.estimates[row] < bound]:
             frontier.append((scored.estimates[row], row, False))
@@ -97,14 +123,14 @@ def walk(neighbours: NDArray[np.int32], entries: Sequence[int], scored: Scores, 
             if frontier and item > min(frontier):
                 frontier.append(item)
                 continue
-            if len(best) == width and (item[0], row) >= best[-1]:
+            if len(best) >= width and (item[0], row) >= best[width - 1]:
                 finished = True
                 continue
-            if sum(score == item[0] for score, _ in best) >= ties:
+            if sum(score == item[0] for score, _ in best) >= k:
                 continue
-            best = sorted([*best, (item[0], row)])[:width]
+            best = sorted([*best, (item[0], row)])[:capacity]
             met = [int(other) for other in neighbours[row] if other >= 0 and other not in seen]
             fresh += met
             seen.update(met)
         if finished:
-            return [row for _, row in best]
+            return look_again(frontier, best, scored, k, capacity)

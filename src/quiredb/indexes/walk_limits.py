@@ -58,7 +58,7 @@ def reranked_at_most(k: int) -> int:
 def walk_limits(count: int, k: int, effort: int | None, allowed: int | None) -> Limits:
     """The limits of a walk over `count` rows; `allowed` is how many the mask allows, None without a mask."""
     width = min(count, max(k, effort) if effort else max(2 * k, DEFAULT_EFFORT))
-    budget, reranked = walk_budget(width), reranked_at_most(k)
+    budget, reranked = walk_budget(width), min(count, reranked_at_most(k))
     if allowed is None:
         return Limits(width, width, reranked, k, budget, 0, 0)
     share = max(1, allowed) / count

@@ -116,9 +116,9 @@ def test_the_walk_equals_a_plain_one(metric: str) -> None:
         turned = np.empty((1, 64), np.float32)
         rotate_rows(z, graph.rotation, turned)
         radius = None if metric == "l2" else float(flat.radii.max())
-        scored = two_stage_walk.score_all(z[0], turned[0], flat.codes, graph.records, radius)
+        scored = two_stage_walk.score_all(z[0], turned[0], flat.codes, graph.records, radius, flat.typical()[1])
         for effort in (10, 30):
-            best = two_stage_walk.walk(graph.neighbours, graph.entries, scored, effort, 10)
+            best = two_stage_walk.walk(graph.neighbours, graph.entries, scored, effort, 10, max(effort, 12))
             every = exact_search.distances(query, vectors, metric)
             expected = sorted(best[:12], key=lambda row: (every[row], row))[:10]
             assert graph.search(query, 10, effort=effort)[0].tolist() == expected

@@ -40,16 +40,16 @@ def row_norm(address: Any, dimension: int) -> float:
 
 
 @helper
-def row_distance(wide: Any, row: Any, dimension: int, metric: int, norm: float) -> float:
-    """The distance of a widened query and a row, both by address; `norm` is the query's.
+def row_distance(wide: Any, row: Any, dimension: int, metric: int, norm: float, ahead: Any) -> float:
+    """The distance of a widened query and a row, both by address; `norm` is the query's. Prefetches the row at `ahead`.
 
     A zero vector has cosine 0 with everything. The cosine distance of parallel rows is not let below zero by rounding.
     """
     if metric == L2:
-        return squared_distance(wide, row, dimension)
+        return squared_distance(wide, row, dimension, ahead)
     if metric == DOT:
-        return 0.0 - dot_product(wide, row, dimension)
-    product, squared = dot_and_norm(wide, row, dimension)
+        return 0.0 - dot_product(wide, row, dimension, ahead)
+    product, squared = dot_and_norm(wide, row, dimension, ahead)
     scale = norm * np.sqrt(squared)
     if scale == 0.0:
         return 1.0
@@ -64,11 +64,9 @@ def exact_rows(query: Any, vectors: Any, rows: Any, metric: int, out: Any) -> No
     wide = np.empty(dimension, np.float64)
     norm = widen(query, wide)
     stride = dimension * 4
-    lines = (stride + 63) >> 6
     for position in range(rows.shape[0]):
-        if position + 1 < rows.shape[0]:
-            prefetch(start + rows[position + 1] * stride, lines)
-        out[position] = row_distance(wide.ctypes.data, start + rows[position] * stride, dimension, metric, norm)
+        row, ahead = start + rows[position] * stride, start + rows[min(position + 1, rows.shape[0] - 1)] * stride
+        out[position] = row_distance(wide.ctypes.data, row, dimension, metric, norm, ahead)
 
 
 @helper
@@ -83,22 +81,20 @@ def rank_rows(query: Any, vectors: Any, metric: int, rows: Any, out_rows: Any, o
 def rank_widened(wide: Any, norm: float, vectors: Any, metric: int, rows: Any, out_rows: Any, out: Any) -> None:
     """`rank_rows` for a query that `widen` took, and vectors by address.
 
-    The first line of a row is asked for long before the others, which wakes the processor's own prefetching; to ask for
-    all lines of some rows at once is slower.
+    The first line of a row is asked for long before the others, which wakes the processor's own prefetching.
     """
     dimension = wide.shape[0]
-    stride = dimension * 4
-    lines = (stride + 63) >> 6
+    stride, last = dimension * 4, rows.shape[0] - 1
     for position in range(min(HEADS, rows.shape[0])):
         prefetch(vectors + np.int64(rows[position]) * stride, 1)
+    for position in range(min(FETCHED, rows.shape[0])):
+        prefetch(vectors + np.int64(rows[position]) * stride + 64, ((stride + 63) >> 6) - 1)
     size = 0
     for position in range(rows.shape[0]):
         if position + HEADS < rows.shape[0]:
             prefetch(vectors + np.int64(rows[position + HEADS]) * stride, 1)
-        if position + FETCHED < rows.shape[0]:
-            prefetch(vectors + np.int64(rows[position + FETCHED]) * stride + 64, lines - 1)
-        row = np.int64(rows[position])
-        distance = row_distance(wide.ctypes.data, vectors + row * stride, dimension, metric, norm)
+        row, ahead = np.int64(rows[position]), vectors + np.int64(rows[min(position + FETCHED, last)]) * stride
+        distance = row_distance(wide.ctypes.data, vectors + row * stride, dimension, metric, norm, ahead)
         size = insert_ranked(out, out_rows, size, out.shape[0], distance, row)
     for position in range(size, out.shape[0]):
         out[position] = np.inf
@@ -122,6 +118,7 @@ def exact_nearest(query: Any, vectors: Any, count: int, metric: int, mask: Any, 
     for row in range(count):
         if mask.shape[0] > 0 and mask[row] == 0:
             continue
-        distance = row_distance(wide.ctypes.data, start + row * dimension * 4, dimension, metric, norm)
+        at = start + row * dimension * 4
+        distance = row_distance(wide.ctypes.data, at, dimension, metric, norm, at)
         size = insert_ranked(distances, rows, size, capacity, distance, row)
     return size

@@ -149,14 +149,12 @@ def _rerank(
             rows[kept], lower[kept] = rows[position], lower[position]
             kept += 1
     size = 0
-    lines = (dimension * 4 + 63) >> 6
     for position in range(kept):
-        if position + 1 < kept and lower[position + 1] <= limit:
-            prefetch(start + np.int64(rows[position + 1]) * dimension * 4, lines)
         if lower[position] > limit:
             continue
-        row = np.int64(rows[position])
-        distance = row_distance(wide.ctypes.data, start + row * dimension * 4, dimension, metric, norm)
+        row, following = np.int64(rows[position]), np.int64(rows[min(position + 1, kept - 1)])
+        at, ahead = start + row * dimension * 4, start + following * dimension * 4
+        distance = row_distance(wide.ctypes.data, at, dimension, metric, norm, ahead)
         size = insert_ranked(out, out_rows, size, k, distance, row)
         if size == k:
             limit = min(limit, out[k - 1])

@@ -3,6 +3,8 @@
 Only generic LLVM vectors without fast-math flags: the order of additions is fixed by this source, hence every CPU
 returns the same bits. Products of two float32 numbers are exact in float64, so a fused multiply-add, used where the CPU
 has one, gives those sums the very bits of a multiplication and an addition. The query comes widened to float64 once.
+While a row is summed, the row that comes later is prefetched, line by line: asked for all at once, its lines would keep
+everything else waiting.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from quiredb.indexes.kernels.simd import load_lanes, sum_lanes
+from quiredb.indexes.kernels.simd import ask_for_line, load_lanes, sum_lanes
 
 _LANES = 8
 _i32, _i64, _f32, _f64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
@@ -36,11 +38,12 @@ def _sums(factors: Any, outputs: int, exact: bool = True) -> Any:
     """The code generator of `outputs` sums of products over a widened query and a row.
 
     `factors(builder, q, x)` yields the two factors of each sum. Two accumulators of eight lanes take alternate groups
-    of eight; the rest of the row is added one by one to a scalar, which is added last.
+    of eight; the rest of the row is added one by one to a scalar, which is added last. Meanwhile the lines at
+    `ahead` are asked for.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        query, row, length = arguments
+        query, row, length, ahead = arguments
         zero = ir.Constant(ir.VectorType(_f64, _LANES), None)
         sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(2)] for _ in range(outputs)]
         rest = [cgutils.alloca_once_value(builder, ir.Constant(_f64, 0.0)) for _ in range(outputs)]
@@ -56,6 +59,7 @@ def _sums(factors: Any, outputs: int, exact: bool = True) -> Any:
 
         groups = builder.lshr(length, ir.Constant(_i64, 4))
         with cgutils.for_range(builder, groups) as loop:
+            ask_for_line(builder, builder.add(ahead, builder.shl(loop.index, ir.Constant(_i64, 6))))
             index = builder.shl(loop.index, ir.Constant(_i64, 4))
             add(index, _LANES, [pair[0] for pair in sums])
             add(builder.add(index, ir.Constant(_i64, _LANES)), _LANES, [pair[1] for pair in sums])
@@ -72,34 +76,34 @@ def _sums(factors: Any, outputs: int, exact: bool = True) -> Any:
 
 
 @intrinsic
-def dot_product(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
+def dot_product(typing_context: Any, query: Any, row: Any, length: Any, ahead: Any) -> Any:
     """`<q, x>` of a float64 query and a float32 row."""
 
     def factors(builder: Any, q: Any, x: Any) -> list[Any]:
         return [(q, x)]
 
-    return types.float64(types.uintp, types.uintp, types.intp), _sums(factors, 1)
+    return types.float64(types.uintp, types.uintp, types.intp, types.uintp), _sums(factors, 1)
 
 
 @intrinsic
-def dot_and_norm(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
+def dot_and_norm(typing_context: Any, query: Any, row: Any, length: Any, ahead: Any) -> Any:
     """`(<q, x>, <x, x>)` of a float64 query and a float32 row."""
 
     def factors(builder: Any, q: Any, x: Any) -> list[Any]:
         return [(q, x), (x, x)]
 
-    return types.UniTuple(types.float64, 2)(types.uintp, types.uintp, types.intp), _sums(factors, 2)
+    return types.UniTuple(types.float64, 2)(types.uintp, types.uintp, types.intp, types.uintp), _sums(factors, 2)
 
 
 @intrinsic
-def squared_distance(typing_context: Any, query: Any, row: Any, length: Any) -> Any:
+def squared_distance(typing_context: Any, query: Any, row: Any, length: Any, ahead: Any) -> Any:
     """`|q - x|^2` of a float64 query and a float32 row. Squares of differences are not exact, so nothing is fused."""
 
     def factors(builder: Any, q: Any, x: Any) -> list[Any]:
         difference = builder.fsub(q, x)
         return [(difference, difference)]
 
-    return types.float64(types.uintp, types.uintp, types.intp), _sums(factors, 1, exact=False)
+    return types.float64(types.uintp, types.uintp, types.intp, types.uintp), _sums(factors, 1, exact=False)
 
 
 @intrinsic
@@ -113,7 +117,7 @@ def squared_norm(typing_context: Any, row: Any, length: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row, length = arguments
-        return sums(context, builder, signature, (row, row, length))
+        return sums(context, builder, signature, (row, row, length, row))
 
     return types.float64(types.uintp, types.intp), generate
 

@@ -134,6 +134,16 @@ def dot_portable(typing_context: Any, codes: Any, query: Any, blocks: Any) -> An
     return types.int32(types.uintp, types.uintp, types.intp), _integer_dot(portable_step, 8)
 
 
+def ask_for_line(builder: Any, address: Any) -> None:
+    """Prefetch the cache line of an address into the second-level cache."""
+    pointer = _i8.as_pointer()
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), [pointer, _i32, _i32, _i32]), "llvm.prefetch.p0"
+    )
+    constants = [ir.Constant(_i32, value) for value in (0, 2, 1)]
+    builder.call(function, [builder.inttoptr(address, pointer), *constants])
+
+
 @intrinsic
 def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
     """Ask for `lines` 64-byte cache lines from `address` on, into the second-level cache. Never faults.
@@ -143,14 +153,8 @@ def prefetch(typing_context: Any, address: Any, lines: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         start, count = arguments
-        pointer = _i8.as_pointer()
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [pointer, _i32, _i32, _i32]), "llvm.prefetch.p0"
-        )
-        constants = [ir.Constant(_i32, value) for value in (0, 2, 1)]
         with cgutils.for_range(builder, count) as loop:
-            at = builder.add(start, builder.mul(loop.index, ir.Constant(_i64, 64)))
-            builder.call(function, [builder.inttoptr(at, pointer), *constants])
+            ask_for_line(builder, builder.add(start, builder.mul(loop.index, ir.Constant(_i64, 64))))
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.intp), generate

@@ -72,7 +72,7 @@ class Reach(NamedTuple):
 def open_row(table: Any, scratch: Any, row: Any, found: Any) -> Any:
     """Append the unseen neighbours of a row to scratch.fresh[:found], now seen; returns how many there are."""
     neighbours = int32_pointer(table.neighbours + row * table.degree * 4)
-    lines = (table.record_stride + _LINE - 1) // _LINE
+    first = found
     for position in range(table.degree):
         neighbour = np.int64(neighbours[position])
         if np.uint64(neighbour) >= np.uint64(table.count):
@@ -81,8 +81,13 @@ def open_row(table: Any, scratch: Any, row: Any, found: Any) -> Any:
         seen = scratch.seen[word]
         scratch.seen[word] = seen | (np.uint64(1) << bit)
         scratch.fresh[found] = neighbour
-        prefetch(table.records + neighbour * table.record_stride, lines)
         found += 1 - np.int64((seen >> bit) & np.uint64(1))
+    lines = (table.record_stride + _LINE - 1) // _LINE
+    for i in range(first, found):
+        record = table.records + np.int64(scratch.fresh[i]) * table.record_stride
+        prefetch(record, 1)
+        if lines > 1:
+            prefetch(record + _LINE, lines - 1)
     return found
 
 
@@ -124,7 +129,8 @@ def pick(table: Any, scratch: Any, size: Any) -> Any:
         key = scratch.heap[ROOT]
         scratch.picks[picked] = key
         size = pop(scratch.heap, size)
-        fetch(table, row_of(key))
+        if key & 1 == 0:
+            fetch(table, row_of(key))
         picked += 1
     return picked, size
 
