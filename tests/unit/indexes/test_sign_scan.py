@@ -48,13 +48,14 @@ def test_nearly_all_of_the_nearest_are_found_under_any_mask(graph: GraphIndex, a
 
 @pytest.mark.parametrize("crowded", [True, False])
 def test_a_crowd_is_scored_without_estimates(crowded: bool) -> None:
-    """Where all rows are at about one distance most of them pass, so after the sample all codes are read."""
+    """Where allowed rows begin amid all of them most pass, so after the sample all codes are read."""
     random = np.random.default_rng(5)
     vectors = random.standard_normal((COUNT, DIMENSION)).astype(np.float32) if crowded else clustered(COUNT, DIMENSION)
     flat = build_flat(vectors, "cosine")
     graph = build_graph(flat, degree=8, build_effort=16)
-    query, k, work = vectors[7], 10, np.zeros(4, np.int64)
-    mask = random.random(COUNT) < 0.6
+    query, k, work = vectors[7], 50, np.zeros(4, np.int64)
+    order = exact_distances(query, vectors, np.arange(COUNT), "cosine").argsort()
+    mask = np.isin(np.arange(COUNT), order[COUNT // 2 :]) if crowded else random.random(COUNT) < 0.95
     rows, distances = np.empty((1, k), np.int64), np.empty((1, k), np.float64)
     sign_scan(
         flat.vectors, flat.codes, flat.factors, flat.centre, graph.rotation, graph.records,

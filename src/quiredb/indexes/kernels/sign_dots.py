@@ -43,27 +43,50 @@ def planes_length(size: int) -> int:
     return PLANES * _LINE * sign_lines(size)
 
 
-def _counts(builder: Any, record: Any, planes: Any, lines: Any, words: int) -> Any:
-    """Set bits of record and query, weighed by plane: 8 lanes whose sum is the result."""
+def _plane_lines(builder: Any, planes: Any, first: Any, words: int) -> list[Any]:
+    """Of each plane the line at an offset of `first` bytes from its beginning, times the number of planes."""
+    offsets = (builder.add(first, ir.Constant(_i64, plane * _LINE)) for plane in range(PLANES))
+    return [load_lanes(builder, planes, offset, _i64, words) for offset in offsets]
+
+
+def _counts(builder: Any, signs: Any, planes: list[Any]) -> list[Any]:
+    """How many bits are set in the signs and in each plane, by word."""
+    vector = signs.type
+    name = f"llvm.ctpop.v{vector.count}i64"
+    counter = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), name)
+    return [builder.call(counter, [builder.and_(signs, plane)]) for plane in planes]
+
+
+def _all_counts(builder: Any, record: Any, planes: Any, lines: Any, words: int) -> list[Any]:
+    """The counts of all lines of a record, added up in a loop."""
     vector = ir.VectorType(_i64, words)
-    counter = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(vector, [vector]), f"llvm.ctpop.v{words}i64"
-    )
-    zero = ir.Constant(vector, None)
     totals = [cgutils.alloca_once(builder, vector) for _ in range(PLANES)]
     for total in totals:
-        builder.store(zero, total)
+        builder.store(ir.Constant(vector, None), total)
     with cgutils.for_range(builder, lines) as line:
         at = builder.shl(line.index, ir.Constant(_i64, 6))
+        held = _plane_lines(builder, planes, builder.mul(at, ir.Constant(_i64, PLANES)), words)
         signs = load_lanes(builder, record, at, _i64, words)
-        first = builder.mul(at, ir.Constant(_i64, PLANES))
-        for plane, total in enumerate(totals):
-            offset = builder.add(first, ir.Constant(_i64, plane * _LINE))
-            both = builder.and_(signs, load_lanes(builder, planes, offset, _i64, words))
-            builder.store(builder.add(builder.load(total), builder.call(counter, [both])), total)
-    weighed = builder.sub(zero, builder.load(totals[-1]))
+        for total, count in zip(totals, _counts(builder, signs, held), strict=True):
+            builder.store(builder.add(builder.load(total), count), total)
+    return [builder.load(total) for total in totals]
+
+
+def _few_counts(builder: Any, record: Any, held: list[list[Any]], words: int) -> list[Any]:
+    """The same for the few lines whose planes are held in registers, without a loop."""
+    totals: list[Any] = []
+    for number, planes in enumerate(held):
+        signs = load_lanes(builder, record, ir.Constant(_i64, number * _LINE), _i64, words)
+        counts = _counts(builder, signs, planes)
+        totals = [builder.add(*pair) for pair in zip(totals, counts, strict=True)] if totals else counts
+    return totals
+
+
+def _weigh(builder: Any, totals: list[Any], words: int) -> Any:
+    """Counts weighed by plane: 8 lanes whose sum is the result."""
+    weighed = builder.sub(ir.Constant(totals[0].type, None), totals[-1])
     for total in reversed(totals[:-1]):
-        weighed = builder.add(builder.add(weighed, weighed), builder.load(total))
+        weighed = builder.add(builder.add(weighed, weighed), total)
     narrow = builder.trunc(weighed, ir.VectorType(_i32, words))
     if words == 8:
         return narrow
@@ -100,7 +123,11 @@ def sign_dots(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         records, stride, rows, rounds, planes, lines, out = arguments
 
-        def run(words: int) -> None:
+        def run(words: int, few: int) -> None:
+            held = [
+                _plane_lines(builder, planes, ir.Constant(_i64, number * _LINE * PLANES), words)
+                for number in range(few)
+            ]
             with cgutils.for_range(builder, rounds) as turn:
                 offset = builder.shl(turn.index, ir.Constant(_i64, 4))
                 group = load_lanes(builder, rows, offset, _i32, TOGETHER)
@@ -108,15 +135,26 @@ def sign_dots(
                 for index in range(TOGETHER):
                     row = builder.sext(builder.extract_element(group, ir.Constant(_i32, index)), _i64)
                     record = builder.add(records, builder.mul(row, stride))
-                    sums.append(_counts(builder, record, planes, lines, words))
+                    counts = (
+                        _few_counts(builder, record, held, words)
+                        if few
+                        else _all_counts(builder, record, planes, lines, words)
+                    )
+                    sums.append(_weigh(builder, counts, words))
                 four = _four_sums(builder, sums)
                 builder.store(four, builder.inttoptr(builder.add(out, offset), four.type.as_pointer())).align = 4
 
         with builder.if_else(builder.icmp_signed("<", stride, ir.Constant(_i64, _LINE))) as (half, whole):
             with half:
-                run(4)
-            with whole:
-                run(8)
+                run(4, 1)
+            with whole, builder.if_else(builder.icmp_signed("==", lines, ir.Constant(_i64, 1))) as (one, more):
+                with one:
+                    run(8, 1)
+                with more, builder.if_else(builder.icmp_signed("==", lines, ir.Constant(_i64, 2))) as (two, many):
+                    with two:
+                        run(8, 2)
+                    with many:
+                        run(8, 0)
         return context.get_dummy_value()
 
     result = types.void(types.uintp, types.intp, types.uintp, types.intp, types.uintp, types.intp, types.uintp)
