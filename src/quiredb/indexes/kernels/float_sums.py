@@ -133,7 +133,7 @@ def squared_length(typing_context: Any, values: Any, length: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values, length = arguments
-        return sums(context, builder, signature, (values, values, length))
+        return sums(context, builder, signature, (values, values, length, values))
 
     return types.float64(types.uintp, types.intp), generate
 
@@ -152,7 +152,7 @@ def norm_and_magnitude(typing_context: Any, row: Any, length: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row, length = arguments
-        return sums(context, builder, signature, (row, row, length))
+        return sums(context, builder, signature, (row, row, length, row))
 
     return types.UniTuple(types.float64, 2)(types.uintp, types.intp), generate
 
