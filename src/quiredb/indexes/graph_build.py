@@ -46,6 +46,8 @@ FAR_PARTINGS = 1
 """Partings of the far rows, for each of all."""
 ENTRIES_FEWER = 2
 """The entries are the square root of the rows divided by this: more cost more than the steps they save."""
+LONG_ENTRIES = 0.25
+"""For dot: the share of the entries that are the longest rows, the nearest of many queries, to which few edges lead."""
 REACH = 24
 """The place among the near rows that says how far the edges of a row lead; the last, where there are fewer."""
 APART = 2.5
@@ -111,6 +113,8 @@ def build_graph(
     check(0.0)
     drawn, usual = random.permutation(count).astype(np.int32), int(np.ceil(np.sqrt(count) / ENTRIES_FEWER))
     coded = _coded(flat)
+    if flat.metric == "dot":
+        drawn = _longest_first(drawn, coded.asides, int(LONG_ENTRIES * usual))
     rotation = rotation_signs(flat.dimension, ROTATION_SEED)
     partings = max(1, round(build_effort / EFFORT_A_PARTING))
     with ThreadPoolExecutor(max(1, threads), "graph-build") as pool:
@@ -141,6 +145,12 @@ def _coded(flat: FlatIndex) -> CodedRows:
             row_norms(flat.vectors[part], norms[part])
     asides = (STRETCH * np.minimum(norms, LONGEST)).astype(np.float32)
     return CodedRows(flat.codes, factors, sums, asides, flat.dimension)
+
+
+def _longest_first(rows: NDArray[np.int32], lengths: NDArray[np.float32], count: int) -> NDArray[np.int32]:
+    """The same rows, but the `count` longest come first."""
+    longest = np.argsort(-lengths, kind="stable")[:count].astype(np.int32)
+    return np.concatenate([longest, rows[~np.isin(rows, longest)]])
 
 
 def _records(flat: FlatIndex, rotation: NDArray[np.float32], check: Callable[[float], None]) -> NDArray[np.uint8]:

@@ -263,3 +263,14 @@ def test_parallel_searches_of_one_index_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_long_rows_are_found_first_by_inner_product() -> None:
+    """They are the nearest of many queries, but of few rows, so that few edges lead to them."""
+    random = np.random.default_rng(3)
+    rows = random.standard_normal((4_000, 24)) * random.lognormal(0, 0.4, (4_000, 1))
+    graph = build_graph(build_flat(rows.astype(np.float32), "dot"))
+    queries = random.standard_normal((200, 24)).astype(np.float32)
+    nearest = graph.flat.search_batch(queries, 1)[0]
+    found = graph.search_batch(queries, 1, effort=10)[0]
+    assert np.mean(found == nearest) >= 0.95
