@@ -32,6 +32,7 @@ ROTATION_SEED = 0
 OPEN = 4096
 """Rows beyond k that a scan by signs may rank exactly: those whose 8-bit scores leave it open where they stand."""
 _NO_MASK = np.empty(0, np.uint8)
+_INT64, _FLOAT32, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float32), np.dtype(np.float64)
 
 
 class Trace(NamedTuple):
@@ -131,12 +132,12 @@ class GraphIndex:
         Finds fewer than `k`, or nothing, under a mask that is sparse, or far from the query; nothing if the query is
         not finite.
         """
-        if query.shape != self.row_shape or query.dtype != np.float32 or not query.flags.c_contiguous:
+        if query.shape != self.row_shape or query.dtype is not _FLOAT32 or not query.flags.c_contiguous:
             query = as_query(query, self.dimension)
         if k < 1 or self.count == 0:
             return np.empty(0, np.int64), np.empty(0, np.float64)
-        rows: Rows = np.empty(k, np.int64)
-        distances: Distances = np.empty(k)
+        rows: Rows = np.empty(k, _INT64)
+        distances: Distances = np.empty(k, _FLOAT64)
         found = self._walk(query, k, effort, mask, allowed, rows, distances)
         return (rows, distances) if found == k else (rows[:found], distances[:found])
 

@@ -36,6 +36,7 @@ from quiredb.indexes.vector_index_folder import read_folder, write_folder
 from quiredb.indexes.walking import carry_out, carry_out_each
 
 _VECTORS = "vectors"
+_FLOAT32 = np.dtype(np.float32)
 
 
 class Found(NamedTuple):
@@ -141,8 +142,8 @@ class VectorIndex:
             given = query if type(query) is np.ndarray else np.asarray(query, np.float32)
             if wanted and given.ndim == 1:
                 rows, distances = self.structure.search(given, k, effort=wanted)
-                if rows.shape[0] == k:
-                    return rows, distances.astype(np.float32)
+                if len(rows) == k:
+                    return rows, distances.astype(_FLOAT32)
         return self._checked_search(query, k, recall, effort, mask)
 
     def search_batch(
