@@ -33,11 +33,11 @@ _DOUBT = 2
 _SCANS_TIMED = 5
 _SLOWER_MASKED = 4.0
 """A masked walk is not worth measuring where a scan takes no longer than this many walks without a mask."""
-_ENOUGH = 0.997
-"""Measured recall beyond which no promise needs more."""
+_HIGHEST = 0.99
+"""A curve goes on until this recall can be promised: who asks for more gets a scan where it does not happen to."""
 _MANY = 3
 """At the larger k fewer queries do, as each has more neighbours to find: one in this many."""
-_TIMED = 48
+_TIMED = 24
 """Queries of the first kind that are walked, and timed, at every effort. All others rest once a walk has found all:
 that a longer one misses some of it changes hardly any curve, and none by more than 0.0004."""
 _STEP = 1.45
@@ -139,21 +139,22 @@ def _curves(
     """Curves at every k from samples of one or more kinds. The hardest kind counts; the first is timed."""
     check()
     few, many = NEIGHBOURS
-    first, tenth = _sweep(held, kinds, few, (1, few), scan_seconds)
+    ends = (promised(_HIGHEST, masked=share < 1), scan_seconds)
+    first, tenth = _sweep(held, kinds, few, (1, few), ends)
     check()
     thinner = [[sample.every(_MANY) for sample in samples] for samples in kinds]
-    (hundredth,) = _sweep(held, thinner, many, (many,), scan_seconds)
+    (hundredth,) = _sweep(held, thinner, many, (many,), ends)
     measured = ((1, first), (few, tenth), (many, hundredth))
     return [EffortCurve(share, k, tuple(points)) for k, points in measured]
 
 
 def _sweep(
-    held: HeldOut, kinds: Sequence[Sequence[Sample]], k: int, judged: Sequence[int], limit: float
+    held: HeldOut, kinds: Sequence[Sequence[Sample]], k: int, judged: Sequence[int], ends: tuple[float, float]
 ) -> list[list[EffortPoint]]:
     """Points by effort, of searches for `k` judged at each of `judged`.
 
-    Efforts of a graph below k are left out, as a search would raise them to k. It ends once nearly everything is found
-    at each of `judged`, or a search takes longer than `limit` seconds.
+    Efforts of a graph below k are left out, as a search would raise them to k. It ends once as much is
+    found as the first of `ends` says, at each of `judged`, or a search takes longer than the second, seconds.
     """
     structure = held.structure
     exams = [
@@ -172,7 +173,7 @@ def _sweep(
             everything = np.concatenate(recalls)[:, number]
             bound = hardest if k_judged < k else lower_bound(everything, k, hardest)
             points[number].append(EffortPoint(effort, bound, seconds))
-        if min(found[-1].recall for found in points) >= _ENOUGH or seconds > limit:
+        if min(found[-1].recall for found in points) >= ends[0] or seconds > ends[1]:
             break
     return points
 
