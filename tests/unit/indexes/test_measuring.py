@@ -89,6 +89,17 @@ def test_scans_are_timed_by_share() -> None:
     assert shares == sorted(shares) and shares[-1] == 1.0
 
 
+def test_a_busy_moment_does_not_make_a_scan_seem_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, scans = [0.0], []
+
+    def scan_slowly_at_first(_query: Any, _mask: Any) -> None:
+        scans.append(1)
+        clock[0] += 8.0 if len(scans) <= 5 else 1.0
+
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: clock[0])
+    assert measuring._seconds(FLAT.vectors[:5], None, scan_slowly_at_first) == 1.0
+
+
 def test_scans_by_signs_are_timed_and_judged() -> None:
     measured = measure(FLAT, GRAPH)
     shares = [share for share, _ in measured.sign_scans]
