@@ -25,7 +25,7 @@ SCAN_FLOATS_UP_TO = 128
 """Rows up to which reading the floats at once is faster than two passes."""
 ROWS_PER_SLICE = 8192
 """Rows coded between two chances for other threads."""
-MANY = 12
+MANY = 16
 """So many queries are faster together than in small groups,"""
 MANY_K = 1024
 """if they do not ask for more rows each."""

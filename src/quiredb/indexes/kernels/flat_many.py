@@ -75,9 +75,9 @@ def _ask(asked: Any, queries: Any, centre: Any, metric: int, stride: int) -> Non
 
 
 @helper
-def _bound_row(asked: Any, dots: Any, shift: Any, first: Any, second: Any, error: Any, radius: Any) -> None:
+def _bound_row(asked: Any, lanes: int, dots: Any, shift: Any, factors: Any, error: Any, radius: Any) -> None:
     """asked.lower = the lower bounds of one row's scores; asked.flags = which are not above their limits."""
-    lanes = asked.lower.shape[0]
+    first, second = np.float64(factors[0]), np.float64(factors[1])
     totals, scales, bases, lengths, residues = asked.totals, asked.scales, asked.bases, asked.lengths, asked.residues
     lower, limits, flags = asked.lower, asked.limits, asked.flags
     for lane in range(lanes):
@@ -164,6 +164,7 @@ def flat_search_many(
     start, blocks = codes.ctypes.data, stride // BLOCK
     for first in range(0, queries.shape[0], lanes):
         members = min(lanes, queries.shape[0] - first)
+        used = (members + GROUPS * LANES - 1) // (GROUPS * LANES) * GROUPS * LANES
         asked.limits[:] = -np.inf
         kept.sizes[:] = 0
         _ask(asked, queries[first : first + members], centre, metric, stride)
@@ -174,7 +175,7 @@ def flat_search_many(
                 if subset.shape[0] > 0 and begin + line + AHEAD < total:
                     prefetch(start + subset[begin + line + AHEAD] * stride, blocks)
                 as_signed(codes, row, signed[line])
-            for block in range(0, members, GROUPS * LANES):
+            for block in range(0, used, GROUPS * LANES):
                 compare_leaf(
                     signed.ctypes.data, stride, asked.packed.ctypes.data + block * stride, stride // 4,
                     dots.ctypes.data + block * 4, lanes * 4,
@@ -184,9 +185,7 @@ def flat_search_many(
                 total_of_row = np.int64(dot_codes(start + row * stride, ones.ctypes.data, blocks))
                 shift = np.int32(32768 * stride - 256 * total_of_row)
                 error, radius = np.float64(errors[row]), np.float64(radii[row])
-                _bound_row(
-                    asked, dots[line], shift, np.float64(factors[row, 0]), np.float64(factors[row, 1]), error, radius
-                )
+                _bound_row(asked, used, dots[line], shift, factors[row], error, radius)
                 for word in range(0, members, PLACES):
                     within = nonzero_bits(asked.flags.ctypes.data + word)
                     while within != 0:
