@@ -4,10 +4,11 @@
     python -m bench.request_cost --data FOLDER    a data set, as bench.run takes it
     python -m bench.request_cost --folder FOLDER  keep the server's data there, and skip the import when it is there
 
-The client writes ready-made requests to one socket that stays open, so that it hardly uses the processor. The server's
-time is what all its threads ran. `beyond the kernel` is that time less the time of the index alone; it holds everything
-else: HTTP, JSON, checks, planning, texts of the hits, log and metrics. The audit of recall is off: what it repeats in
-idle time, bounded to 4 % of one processor, is no part of a request.
+The client writes ready-made requests to sockets that stay open, so that it hardly uses the processor: to one, so that
+the server falls asleep after each answer, and to sixteen at once, so that it is busy. The server's time is what all its
+threads ran. `beyond the kernel` is that time less the time of the index alone; it holds everything else: HTTP, JSON,
+checks, planning, texts of the hits, log and metrics. The audit of recall is off: what it repeats in idle time, bounded
+to 4 % of one processor, is no part of a request.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from quiredb.repositories.open_library import OpenLibrary
 
 _ROWS = 100_000
 _BATCH = 100
+_CLIENTS = 16
 _ROUNDS = 5
 _QUERIES = 500
 _RECALL = 0.95
@@ -45,7 +47,7 @@ _SEARCH = f"/v1/libraries/{measures.LIBRARY}/search"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a request writes its vector, and what it asks for each hit."""
+    """How a request writes its vector, and what it asks for each hit: text and metadata, or ids alone."""
 
     name: str
     b64: bool
@@ -60,9 +62,9 @@ class Shape:
 
 
 SHAPES = (
-    Shape("numbers; text, metadata", b64=False, include=["text", "metadata"]),
-    Shape("b64; text, metadata", b64=True, include=["text", "metadata"]),
-    Shape("b64; ids, distances", b64=True, include=[]),
+    Shape("numbers", b64=False, include=["text", "metadata"]),
+    Shape("b64", b64=True, include=["text", "metadata"]),
+    Shape("b64, ids alone", b64=True, include=[]),
 )
 
 
@@ -73,9 +75,12 @@ class Connection:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def post(self, request: bytes) -> bytes:
-        """The body of the answer to one request."""
+    def send(self, request: bytes) -> None:
+        """Write a request."""
         self._socket.sendall(request)
+
+    def receive(self) -> bytes:
+        """The body of the answer to the request before."""
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self._socket.recv(1 << 18)
@@ -126,9 +131,9 @@ def _filled(server: Server, data: dataset.Dataset) -> float | None:
     return rate
 
 
-def _over_http(server: Server, queries: NDArray[np.float32], rounds: int) -> dict[str, tuple[float, float]]:
-    """For each shape, the server's CPU microseconds a search: in requests of one, and in batches of 100."""
-    connection = Connection(server.port)
+def _over_http(server: Server, queries: NDArray[np.float32], rounds: int) -> dict[str, tuple[float, float, float]]:
+    """For each shape, the server's CPU microseconds a search: of one client, of several at once, in batches of 100."""
+    connections = [Connection(server.port) for _ in range(_CLIENTS)]
     figures = {}
     for shape in SHAPES:
         searches = [shape.search(query) for query in queries]
@@ -138,10 +143,12 @@ def _over_http(server: Server, queries: NDArray[np.float32], rounds: int) -> dic
             for at in range(0, len(searches), _BATCH)
         ]
         figures[shape.name] = (
-            _microseconds(lambda sent=single: _send(connection, sent), len(queries), rounds, server.cpu_seconds),
-            _microseconds(lambda sent=batches: _send(connection, sent), len(queries), rounds, server.cpu_seconds),
+            _microseconds(lambda sent=single: _send(connections[:1], sent), len(queries), rounds, server.cpu_seconds),
+            _microseconds(lambda sent=single: _send(connections, sent), len(queries), rounds, server.cpu_seconds),
+            _microseconds(lambda sent=batches: _send(connections[:1], sent), len(queries), rounds, server.cpu_seconds),
         )
-    connection.close()
+    for connection in connections:
+        connection.close()
     return figures
 
 
@@ -181,9 +188,14 @@ def _search_engine(library: OpenLibrary, queries: NDArray[np.float32]) -> None:
         search_view(view, Nearest(query, measures.NEIGHBOURS, _RECALL), None, library.texts)
 
 
-def _send(connection: Connection, requests: Sequence[bytes]) -> None:
-    for request in requests:
-        connection.post(request)
+def _send(connections: Sequence[Connection], requests: Sequence[bytes]) -> None:
+    """All requests, as many at a time as there are connections."""
+    for start in range(0, len(requests), len(connections)):
+        under_way = list(zip(connections, requests[start : start + len(connections)], strict=False))
+        for connection, request in under_way:
+            connection.send(request)
+        for connection, _ in under_way:
+            connection.receive()
 
 
 def _request(path: str, content: dict[str, Any]) -> bytes:
@@ -203,16 +215,26 @@ def _microseconds(work: Callable[[], object], count: int, rounds: int, clock: Ca
     return float(np.median(spent))
 
 
-def _show(name: str, served: dict[str, tuple[float, float]], alone: dict[str, float], imported: float | None) -> None:
+def _show(
+    name: str, served: dict[str, tuple[float, float, float]], alone: dict[str, float], imported: float | None
+) -> None:
     table = Table(title=f"{name}: CPU microseconds a search", title_justify="left")
-    for heading in ("", "server", "beyond kernel", f"batches of {_BATCH}", "rate/in process"):
+    for heading in (
+        "",
+        "one client",
+        "beyond kernel",
+        f"{_CLIENTS} clients",
+        "beyond kernel",
+        "batches",
+        "rate/in process",
+    ):
         table.add_column(heading, justify="left" if not heading else "right")
-    for shape, (single, batched) in served.items():
-        beyond, share = single - alone["index"], alone["index batch"] / batched
-        table.add_row(shape, f"{single:.0f}", f"{beyond:.0f}", f"{batched:.0f}", f"{share:.0%}")
+    for shape, (single, busy, batched) in served.items():
+        beyond = [f"{time:.0f}" for asked in (single, busy) for time in (asked, asked - alone["index"])]
+        table.add_row(shape, *beyond, f"{batched:.0f}", f"{alone['index batch'] / batched:.0%}")
     table.add_section()
     table.add_row("in process: engine", f"{alone['engine']:.0f}")
-    table.add_row("in process: index", f"{alone['index']:.0f}", "", f"{alone['index batch']:.0f}")
+    table.add_row("in process: index", f"{alone['index']:.0f}", *[""] * 3, f"{alone['index batch']:.0f}")
     Console().print(table)
     if imported is not None:
         Console().print(f"import by the SDK: {imported:,.0f} chunks a second ({os.cpu_count()} cores)")
