@@ -90,7 +90,11 @@ def _compare(
     backups: BackupFolder, backup: StoredBackup, target: Path, states: dict[int, Contents], found: Findings
 ) -> None:
     try:
-        (library,) = restore_backup(backups, backup, target, lambda _: None)
+        libraries = restore_backup(backups, backup, target, lambda _: None)
+        if len(libraries) != 1:
+            found.violation(f"the backup {backup.id} holds {len(libraries)} libraries, not the one there is")
+            return
+        (library,) = libraries
         held = library_contents(target / "libraries" / library.key)
     except (QuireError, AssertionError) as error:
         found.violation(f"the backup {backup.id} does not restore: {error}")
