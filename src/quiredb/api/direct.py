@@ -57,18 +57,19 @@ class DirectRoute(StrictRoute):
         if len(raw) >= THREAD_FROM_BYTES:
             return await threads.run(self._run, state.services, library, raw)
         body = build_body(self._model, raw)
-        kind = body.kind()
-        if kind is None:
+        alike = body.kind()
+        if alike is None:
             return await threads.run(self._answer, state.services, library, body)
         pace: Pace = state.pace
-        if pace.is_quick((library, kind)):
+        kind = library, alike
+        if pace.is_quick(kind):
             started = time.perf_counter()
             try:
                 return self._answer(state.services, library, body)
             finally:
-                pace.took_loop((library, kind), time.perf_counter() - started)
+                pace.took_loop(kind, time.perf_counter() - started)
         response, seconds = await threads.run(self._timed, state.services, library, body)
-        pace.took_thread((library, kind), seconds)
+        pace.took_thread(kind, seconds)
         return response
 
     def _run(self, services: Services, library: str, raw: bytes) -> Response:

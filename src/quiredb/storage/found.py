@@ -64,16 +64,11 @@ class FoundChunks:
         missing = [row for row in rows if row not in found]
         return found | self._older(missing, kind, text=text, metadata=metadata)
 
-    def forget(self, rows: Iterable[int]) -> None:
+    def forget(self, rows: Sequence[int]) -> None:
         """Keep nothing of these rows any more."""
         with self._keeping:
-            for row, young, old in [
-                (row, *kinds) for row in rows for kinds in zip(self._young, self._old, strict=True)
-            ]:
-                if (chunk := young.pop(row, None)) is not None:
-                    self._young_bytes -= _bytes(chunk)
-                if (chunk := old.pop(row, None)) is not None:
-                    self._old_bytes -= _bytes(chunk)
+            self._young_bytes -= _dropped(self._young, rows)
+            self._old_bytes -= _dropped(self._old, rows)
 
     def vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
         """The embeddings of these rows. They are large, so none is kept."""
@@ -100,8 +95,9 @@ class FoundChunks:
 
     def _keep(self, found: Iterable[tuple[int, FoundChunk]], kind: int) -> None:
         with self._keeping:
+            young = self._young[kind]
             for row, chunk in found:
-                if self._young[kind].setdefault(row, chunk) is chunk:
+                if young.setdefault(row, chunk) is chunk:
                     self._young_bytes += _bytes(chunk)
             if self._young_bytes > self._generation_bytes_max:
                 self._old, self._old_bytes = self._young, self._young_bytes
@@ -110,6 +106,11 @@ class FoundChunks:
 
 def _generation() -> _Generation:
     return ({}, {}, {}, {})
+
+
+def _dropped(generation: _Generation, rows: Sequence[int]) -> int:
+    """Drop these rows; returns the bytes that they took."""
+    return sum(_bytes(kept.pop(row)) for kept in generation for row in rows if row in kept)
 
 
 def _bytes(chunk: FoundChunk) -> int:

@@ -131,3 +131,15 @@ def test_rows_that_are_purged_are_kept_no_longer(store: LibraryStore) -> None:
     write(store, *(put(f"c{number}", f"d{number % 4}", text="last") for number in range(CHUNKS)))
     store.purge(3, 1000)
     assert store.found_bytes() == 0
+
+
+def test_rows_are_forgotten_from_the_older_generation_too(store: LibraryStore) -> None:
+    _filled(store)
+    chunks = _reader(store, 12_000)
+    rows = sorted(_expected(store))
+    for row in rows:
+        for include in ASKED:
+            chunks.found([row], include)
+    assert chunks.nbytes > 6_000, "more than the younger generation may hold"
+    chunks.forget(rows)
+    assert chunks.nbytes == 0
